@@ -1,0 +1,87 @@
+"""The two contracts. An affine op is only its `forward`; a nonlinearity is only its sound gap.
+
+Every op maps tensors with a leading batch axis, `(B, *in) -> (B, *out)`, and treats the batch's entries independently.
+`*` is the node's own shape exactly as the file has it, a batch axis of one included; we never guess what an axis means.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Op:
+    """One operation. Its parameters are its fields; tensors among them are float64, or integer where they index."""
+
+    affine: ClassVar[bool] = False
+
+    def forward(self, *args: Tensor) -> Tensor:
+        """`(B, *in)` for every argument to `(B, *out)`."""
+        raise NotImplementedError
+
+    @property
+    def label(self) -> str:
+        """The name that a user reads in messages."""
+        return type(self).__name__
+
+    def to(self, dtype: torch.dtype, device: torch.device | str) -> Self:
+        """The same op with its real parameters in `dtype`, and all of them on `device`."""
+
+        def move(value: object) -> object:
+            if not isinstance(value, Tensor):
+                return value
+            return value.to(device, dtype) if value.is_floating_point() else value.to(device)
+
+        fields = {f.name: move(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        return type(self)(**fields)
+
+
+@dataclass(frozen=True, eq=False)
+class Affine(Op):
+    """An op that is affine in its arguments together. `forward` is all that it must state, with two remarks:
+
+    `abs()` is the same op with absolute weights and no bias; `terms` bounds the length of the sums that compute it.
+    `diagonal` promises: where output and argument have equally many entries, each entry of the output depends on an
+    entry of its own of the only argument, so that the image of a box is a box.
+    """
+
+    affine: ClassVar[bool] = True
+    diagonal: ClassVar[bool] = False
+
+    def abs(self) -> "Affine":
+        """Absolute weights, no bias. The default suits ops whose weights are zeros and ones."""
+        return self
+
+    def terms(self, shapes: Sequence[torch.Size], out: torch.Size) -> int:
+        """Longest sum behind one entry, forwards or transposed; enters the rounding error. Shapes are without `B`."""
+        return len(shapes) + max((out.numel() // max(s.numel(), 1) for s in shapes), default=0)
+
+    def transport(self, coefficient: Tensor, shapes: Sequence[torch.Size]) -> tuple[Tensor, ...]:
+        """Coefficients of the output `(N, *out)` to those of each argument `(N, *in)`, with `sum(A * f(x))` kept.
+
+        Derived: the vector-Jacobian product of `forward` at zero. Ops override it only where that measurably pays.
+        """
+        zeros = [coefficient.new_zeros((1, *shape)) for shape in shapes]
+        if not zeros:
+            return ()
+        pull = torch.func.vjp(self.forward, *zeros)[1]
+        parts = torch.func.vmap(lambda row: pull(row.unsqueeze(0)))(coefficient)
+        return tuple(part.squeeze(1) for part in parts)
+
+    def at_zero(self, shapes: Sequence[torch.Size], like: Tensor) -> Tensor:
+        """The op's offset, `forward(0)`, of shape `(1, *out)`."""
+        return self.forward(*(like.new_zeros((1, *shape)) for shape in shapes))
+
+
+@dataclass(frozen=True, eq=False)
+class Input(Op):
+    """The place where the network's input enters."""
+
+    shape: tuple[int, ...]
+
+    def forward(self, *args: Tensor) -> Tensor:
+        raise TypeError("an input has no forward")

@@ -1,0 +1,81 @@
+"""Elementwise nonlinearities. Here is what they compute; what bounds them stands in `verifier.relaxations`."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from verifier.graph.op import Op
+from verifier.graph.ops.dense import batched
+
+
+@dataclass(frozen=True, eq=False)
+class Relu(Op):
+    def forward(self, *args: Tensor) -> Tensor:
+        return args[0].relu()
+
+
+@dataclass(frozen=True, eq=False)
+class LeakyRelu(Op):
+    """`x` where positive, else `slope * x`; `slope` broadcasts against `*`, so this is PReLU as well."""
+
+    slope: Tensor
+
+    def forward(self, *args: Tensor) -> Tensor:
+        x = batched(args[0], self.slope.dim())
+        return torch.where(x > 0, x, x * self.slope)
+
+
+@dataclass(frozen=True, eq=False)
+class Clip(Op):
+    """`min(max(x, least), greatest)`; both broadcast against `*` and may be infinite."""
+
+    least: Tensor
+    greatest: Tensor
+
+    def forward(self, *args: Tensor) -> Tensor:
+        return torch.minimum(torch.maximum(args[0], self.least), self.greatest)
+
+
+@dataclass(frozen=True, eq=False)
+class Abs(Op):
+    def forward(self, *args: Tensor) -> Tensor:
+        return args[0].abs()
+
+
+@dataclass(frozen=True, eq=False)
+class Sign(Op):
+    def forward(self, *args: Tensor) -> Tensor:
+        return args[0].sign()
+
+
+@dataclass(frozen=True, eq=False)
+class Floor(Op):
+    def forward(self, *args: Tensor) -> Tensor:
+        return args[0].floor()
+
+
+@dataclass(frozen=True, eq=False)
+class Ceil(Op):
+    def forward(self, *args: Tensor) -> Tensor:
+        return args[0].ceil()
+
+
+@dataclass(frozen=True, eq=False)
+class Round(Op):
+    """To the nearest integer, ties to even."""
+
+    def forward(self, *args: Tensor) -> Tensor:
+        return args[0].round()
+
+
+@dataclass(frozen=True, eq=False)
+class Sigmoid(Op):
+    def forward(self, *args: Tensor) -> Tensor:
+        return args[0].sigmoid()
+
+
+@dataclass(frozen=True, eq=False)
+class Tanh(Op):
+    def forward(self, *args: Tensor) -> Tensor:
+        return args[0].tanh()

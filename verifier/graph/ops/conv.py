@@ -1,0 +1,83 @@
+"""Convolutions over one to three spatial axes, for arguments `(B, N, C, *space)` with the file's own batch axis `N`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from verifier.graph.op import Affine
+
+CONV = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
+CONV_TRANSPOSE = {1: functional.conv_transpose1d, 2: functional.conv_transpose2d, 3: functional.conv_transpose3d}
+
+
+@dataclass(frozen=True, eq=False)
+class Conv(Affine):
+    """`weight (O, C / groups, *kernel)`; `padding` is symmetric zero padding, the same on both sides of an axis."""
+
+    weight: Tensor
+    bias: Tensor | None
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int
+
+    def forward(self, *args: Tensor) -> Tensor:
+        x = args[0].flatten(0, 1)
+        out = CONV[self.weight.dim() - 2](
+            x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+        )
+        return out.unflatten(0, args[0].shape[:2])
+
+    def abs(self) -> "Conv":
+        return replace(self, weight=self.weight.abs(), bias=None)
+
+    def terms(self, shapes: Sequence[torch.Size], out: torch.Size) -> int:
+        return self.weight[0].numel() + self.weight.shape[0] * self.weight[0, 0].numel()
+
+    def transport(self, coefficient: Tensor, shapes: Sequence[torch.Size]) -> tuple[Tensor, ...]:
+        space = shapes[0][2:]
+        spare = tuple(
+            n + 2 * p - d * (k - 1) - 1 - s * (o - 1)
+            for n, p, d, k, s, o in zip(
+                space,
+                self.padding,
+                self.dilation,
+                self.weight.shape[2:],
+                self.stride,
+                coefficient.shape[3:],
+                strict=True,
+            )
+        )  # rows at the far edge that no kernel position reached
+        out = CONV_TRANSPOSE[self.weight.dim() - 2](
+            coefficient.flatten(0, 1), self.weight, None, self.stride, self.padding, spare, self.groups, self.dilation
+        )
+        return (out.unflatten(0, coefficient.shape[:2]),)
+
+
+@dataclass(frozen=True, eq=False)
+class ConvTranspose(Affine):
+    """`weight (C, O / groups, *kernel)`; `extra` rows are added at the far edge of every axis."""
+
+    weight: Tensor
+    bias: Tensor | None
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    extra: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int
+
+    def forward(self, *args: Tensor) -> Tensor:
+        x = args[0].flatten(0, 1)
+        out = CONV_TRANSPOSE[self.weight.dim() - 2](
+            x, self.weight, self.bias, self.stride, self.padding, self.extra, self.groups, self.dilation
+        )
+        return out.unflatten(0, args[0].shape[:2])
+
+    def abs(self) -> "ConvTranspose":
+        return replace(self, weight=self.weight.abs(), bias=None)
+
+    def terms(self, shapes: Sequence[torch.Size], out: torch.Size) -> int:
+        return self.weight[0].numel() + self.weight.shape[0] * self.weight[0, 0].numel()

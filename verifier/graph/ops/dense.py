@@ -1,0 +1,151 @@
+"""Affine ops on dense tensors: constants, matrix products, scaling, shifts and sums."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from verifier.graph.op import Affine
+
+
+@dataclass(frozen=True, eq=False)
+class Constant(Affine):
+    """No argument: `value (*shape)` for every input."""
+
+    array: Tensor
+
+    def forward(self, *args: Tensor) -> Tensor:
+        return self.array.unsqueeze(0)
+
+    def abs(self) -> "Constant":
+        return replace(self, array=torch.zeros_like(self.array))
+
+
+@dataclass(frozen=True, eq=False)
+class Linear(Affine):
+    """`x (..., in) -> x W' + b (..., out)` on the last axis, with `weight (out, in)` and `bias (out)`."""
+
+    weight: Tensor
+    bias: Tensor | None = None
+
+    def forward(self, *args: Tensor) -> Tensor:
+        return torch.nn.functional.linear(args[0], self.weight, self.bias)
+
+    def abs(self) -> "Linear":
+        return Linear(self.weight.abs())
+
+    def terms(self, shapes: Sequence[torch.Size], out: torch.Size) -> int:
+        return max(self.weight.shape)
+
+    def transport(self, coefficient: Tensor, shapes: Sequence[torch.Size]) -> tuple[Tensor, ...]:
+        return (coefficient @ self.weight,)
+
+
+@dataclass(frozen=True, eq=False)
+class Multiply(Affine):
+    """Matrix product with a constant of at least two axes: `weight @ x` from the `left`, else `x @ weight`."""
+
+    weight: Tensor
+    left: bool
+
+    def forward(self, *args: Tensor) -> Tensor:
+        x = batched(args[0], self.weight.dim())
+        return self.weight @ x if self.left else x @ self.weight
+
+    def abs(self) -> "Multiply":
+        return Multiply(self.weight.abs(), self.left)
+
+    def terms(self, shapes: Sequence[torch.Size], out: torch.Size) -> int:
+        return self.weight.numel() + out.numel()  # generous: transposed, broadcast axes are summed as well
+
+
+@dataclass(frozen=True, eq=False)
+class Scale(Affine):
+    """`x * weight`, entry by entry; `weight` broadcasts against `*`."""
+
+    weight: Tensor
+    diagonal: ClassVar[bool] = True
+
+    def forward(self, *args: Tensor) -> Tensor:
+        return batched(args[0], self.weight.dim()) * self.weight
+
+    def abs(self) -> "Scale":
+        return Scale(self.weight.abs())
+
+    def transport(self, coefficient: Tensor, shapes: Sequence[torch.Size]) -> tuple[Tensor, ...]:
+        return (unbroadcast(coefficient * self.weight, shapes[0]),)
+
+
+@dataclass(frozen=True, eq=False)
+class Shift(Affine):
+    """`x + bias`; `bias` broadcasts against `*`."""
+
+    bias: Tensor
+    diagonal: ClassVar[bool] = True
+
+    def forward(self, *args: Tensor) -> Tensor:
+        return batched(args[0], self.bias.dim()) + self.bias
+
+    def abs(self) -> "Shift":
+        return Shift(torch.zeros_like(self.bias))
+
+    def transport(self, coefficient: Tensor, shapes: Sequence[torch.Size]) -> tuple[Tensor, ...]:
+        return (unbroadcast(coefficient, shapes[0]),)
+
+
+@dataclass(frozen=True, eq=False)
+class Sum(Affine):
+    """`sum(sign * x)` over the arguments, broadcast against each other; each sign is 1 or -1."""
+
+    signs: tuple[int, ...]
+
+    def forward(self, *args: Tensor) -> Tensor:
+        rank = max(a.dim() for a in args) - 1
+        total = batched(args[0], rank) if self.signs[0] > 0 else -batched(args[0], rank)
+        for sign, a in zip(self.signs[1:], args[1:], strict=True):
+            total = torch.add(total, batched(a, rank), alpha=sign)
+        return total
+
+    def abs(self) -> "Sum":
+        return Sum((1,) * len(self.signs))
+
+    def transport(self, coefficient: Tensor, shapes: Sequence[torch.Size]) -> tuple[Tensor, ...]:
+        return tuple(
+            unbroadcast(coefficient if sign > 0 else -coefficient, shape)
+            for sign, shape in zip(self.signs, shapes, strict=True)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Reduce(Affine):
+    """Sum over `axes` of `*` (counted without our batch axis); a mean is this and a `Scale`."""
+
+    axes: tuple[int, ...]
+    keepdim: bool
+
+    def forward(self, *args: Tensor) -> Tensor:
+        return args[0].sum(dim=[a + 1 for a in self.axes], keepdim=self.keepdim) if self.axes else args[0]
+
+    def terms(self, shapes: Sequence[torch.Size], out: torch.Size) -> int:
+        return shapes[0].numel() // max(out.numel(), 1)
+
+
+def batched(x: Tensor, rank: int) -> Tensor:
+    """`x (B, *)` with unit axes behind `B`, so that `*` has at least `rank` axes and broadcasts as in numpy."""
+    missing = rank - (x.dim() - 1)
+    return x.reshape(len(x), *(1,) * missing, *x.shape[1:]) if missing > 0 else x
+
+
+def unbroadcast(coefficient: Tensor, shape: Sequence[int]) -> Tensor:
+    """Transpose of broadcasting `(N, *shape)` to the coefficient's shape: broadcast axes are summed."""
+    if coefficient.shape[1:] == tuple(shape):
+        return coefficient
+    padded = (1,) * (coefficient.dim() - 1 - len(shape)) + tuple(shape)
+    axes = [i + 1 for i, n in enumerate(padded) if n == 1 and coefficient.shape[i + 1] != 1]
+    return (
+        coefficient.sum(dim=axes, keepdim=True).reshape(len(coefficient), *shape)
+        if axes
+        else coefficient.reshape(len(coefficient), *shape)
+    )

@@ -1,0 +1,102 @@
+"""Affine ops that only move entries. Axes and shapes are those of `*`, without our batch axis."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from verifier.graph.op import Affine
+
+
+@dataclass(frozen=True, eq=False)
+class Reshape(Affine):
+    """The same entries in another shape; covers flatten, squeeze and unsqueeze."""
+
+    shape: tuple[int, ...]
+    diagonal: ClassVar[bool] = True
+
+    def forward(self, *args: Tensor) -> Tensor:
+        return args[0].reshape(len(args[0]), *self.shape)
+
+    def transport(self, coefficient: Tensor, shapes: Sequence[torch.Size]) -> tuple[Tensor, ...]:
+        return (coefficient.reshape(len(coefficient), *shapes[0]),)
+
+
+@dataclass(frozen=True, eq=False)
+class Transpose(Affine):
+    """Permuted axes: axis `i` of the output is axis `permutation[i]` of the argument."""
+
+    permutation: tuple[int, ...]
+    diagonal: ClassVar[bool] = True
+
+    def forward(self, *args: Tensor) -> Tensor:
+        return args[0].permute(0, *(p + 1 for p in self.permutation))
+
+
+@dataclass(frozen=True, eq=False)
+class Concat(Affine):
+    """Arguments joined along `axis`."""
+
+    axis: int
+
+    def forward(self, *args: Tensor) -> Tensor:
+        return torch.cat(args, dim=self.axis + 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Gather(Affine):
+    """Entries of one axis at constant places: `index (*I)` replaces `axis`. Slices and nearest resizing are gathers."""
+
+    index: Tensor
+    axis: int
+
+    def forward(self, *args: Tensor) -> Tensor:
+        (x,) = args
+        axis = self.axis + 1
+        out = x.index_select(axis, self.index.reshape(-1))
+        return out.reshape(*x.shape[:axis], *self.index.shape, *x.shape[axis + 1 :])
+
+    def terms(self, shapes: Sequence[torch.Size], out: torch.Size) -> int:
+        return self.index.numel()
+
+
+@dataclass(frozen=True, eq=False)
+class Pick(Affine):
+    """Any entries at constant places: `index (*out)` counts in the flattened argument."""
+
+    index: Tensor
+
+    def forward(self, *args: Tensor) -> Tensor:
+        return args[0].flatten(1).index_select(1, self.index.reshape(-1)).reshape(len(args[0]), *self.index.shape)
+
+    def terms(self, shapes: Sequence[torch.Size], out: torch.Size) -> int:
+        return self.index.numel()
+
+
+@dataclass(frozen=True, eq=False)
+class Expand(Affine):
+    """Broadcast to `shape`."""
+
+    shape: tuple[int, ...]
+
+    def forward(self, *args: Tensor) -> Tensor:
+        (x,) = args
+        missing = len(self.shape) - (x.dim() - 1)
+        return x.reshape(len(x), *(1,) * missing, *x.shape[1:]).expand(len(x), *self.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Pad(Affine):
+    """Constant `fill` around (negative: crops); `pads` holds (before, after) for every axis of `*`, first to last."""
+
+    pads: tuple[tuple[int, int], ...]
+    fill: float = 0.0
+
+    def forward(self, *args: Tensor) -> Tensor:
+        flat = [n for pair in reversed(self.pads) for n in pair]
+        return torch.nn.functional.pad(args[0], flat, value=self.fill)
+
+    def abs(self) -> "Pad":
+        return Pad(self.pads)

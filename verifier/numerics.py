@@ -1,0 +1,38 @@
+"""Floating point, stated once: unit roundoff, error of sums, and steps outwards.
+
+A bound that counts as proof is computed in float64 and then widened by everything that rounding could have done
+(Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 3.1).
+"""
+
+import torch
+from torch import Tensor
+
+SLACK = 32  # roundings beside the sum itself: folded weights, products of slopes, differences; generous on purpose
+
+
+def unit_roundoff(dtype: torch.dtype) -> float:
+    """The largest relative error of one operation, rounded to nearest."""
+    return torch.finfo(dtype).eps / 2
+
+
+def gamma(terms: int, dtype: torch.dtype) -> float:
+    """Relative error bound of a sum of `terms` products, in any order of summation, with `SLACK` to spare."""
+    n = terms + SLACK
+    u = unit_roundoff(dtype)
+    if n * u >= 0.5:
+        raise ValueError(f"a sum of {n} terms has no useful error bound in {dtype}")
+    return n * u / (1 - n * u)
+
+
+def up(x: Tensor, steps: int = 1) -> Tensor:
+    """The next float above, `steps` times."""
+    for _ in range(steps):
+        x = torch.nextafter(x, torch.full_like(x, torch.inf))
+    return x
+
+
+def down(x: Tensor, steps: int = 1) -> Tensor:
+    """The next float below, `steps` times."""
+    for _ in range(steps):
+        x = torch.nextafter(x, torch.full_like(x, -torch.inf))
+    return x
