@@ -1,0 +1,5 @@
+"""What must hold."""
+
+from verifier.properties.specification import Specification, robust
+
+__all__ = ["Specification", "robust"]

@@ -1,0 +1,65 @@
+"""What must hold, as linear clauses over outputs: the only AND and OR in the house.
+
+A specification holds at an input when every clause has some row with `row . y + offset > 0`; strictly, so a tie breaks
+it. Nothing else in the house knows labels, classes or connectives.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from verifier.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Specification:
+    """`rows (S, B, *out)`, `offset (S, B)`, and for each row its `clause`, a number from 0 without gaps."""
+
+    rows: Tensor
+    offset: Tensor
+    clause: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not self.clause or set(self.clause) != set(range(max(self.clause) + 1)):
+            raise InputError(f"clauses must be numbered from 0 without gaps, not {self.clause}")
+        if len(self.clause) != len(self.rows) or self.rows.shape[:2] != self.offset.shape:
+            raise InputError("a specification needs one clause number and one offset for every row")
+
+    def margin(self, values: Tensor) -> Tensor:
+        """Values (or lower bounds) of the rows `(S, B)` to that of the whole `(B,)`: least clause, its best row."""
+        best = [values[[i for i, c in enumerate(self.clause) if c == k]].amax(0) for k in sorted(set(self.clause))]
+        return torch.stack(best).amin(0)
+
+    def values(self, y: Tensor) -> Tensor:
+        """The rows at outputs `y (B, *out)`: `(S, B)`."""
+        return (self.rows * y).flatten(2).sum(2) + self.offset
+
+    def select(self, index: Tensor) -> Self:
+        return replace(self, rows=self.rows[:, index], offset=self.offset[:, index])
+
+    def to(self, dtype: torch.dtype, device: torch.device | str) -> Self:
+        return replace(self, rows=self.rows.to(device, dtype), offset=self.offset.to(device, dtype))
+
+
+def robust(labels: Tensor, output_shape: tuple[int, ...]) -> Specification:
+    """The label stays: `y[label] - y[other] > 0` for every other class, a clause each.
+
+    Args:
+        labels: `(B,)`, counted along the flattened output.
+        output_shape: `*out`; its entries are the classes.
+    """
+    classes = int(torch.Size(output_shape).numel())
+    if classes < 2:
+        raise InputError(f"an output of shape {output_shape} has no classes to compare; give a property instead")
+    if len(labels) and not (int(labels.min()) >= 0 and int(labels.max()) < classes):
+        raise InputError(f"labels must lie between 0 and {classes - 1}, found {int(labels.min())}..{int(labels.max())}")
+    eye = torch.eye(classes, dtype=torch.float64)
+    others = torch.stack([torch.arange(classes)[torch.arange(classes) != label] for label in labels], dim=1)
+    rows = eye[labels].unsqueeze(0) - eye[others]
+    return Specification(
+        rows.reshape(classes - 1, len(labels), *output_shape),
+        torch.zeros(classes - 1, len(labels), dtype=torch.float64),
+        tuple(range(classes - 1)),
+    )

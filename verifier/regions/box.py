@@ -1,0 +1,135 @@
+"""Boxes: L-infinity balls of any radius per sample and per feature, and whatever a query bounds coordinatewise."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Generator, Tensor
+
+from verifier.errors import InputError
+from verifier.interval import Interval
+from verifier.numerics import down, up
+from verifier.regions.region import Region
+
+
+class Inner(Interval):
+    """An interval that was rounded inwards and so may be empty: no point lies in it then."""
+
+    def __post_init__(self) -> None:
+        pass
+
+
+@dataclass(frozen=True, eq=False)
+class Box(Region):
+    """`outer` is what a proof covers, `inner` what a witness must lie in; they differ by rounding at the most."""
+
+    outer: Interval
+    inner: Inner
+
+    @property
+    def batch(self) -> int:
+        return len(self.outer.lower)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.outer.lower.shape[1:])
+
+    def box(self) -> Interval:
+        return self.outer
+
+    def minimum(self, coefficient: Tensor) -> Tensor:
+        a = coefficient.flatten(2)
+        center, radius = self.outer.center.flatten(1), self.outer.radius.flatten(1)
+        return pair(a, center) - pair(a.abs(), radius)
+
+    def scale(self) -> Tensor:
+        return self.outer.magnitude + 2 * self.outer.radius
+
+    def minimiser(self, coefficient: Tensor) -> Tensor:
+        return torch.where(coefficient > 0, self.inner.lower, self.inner.upper)
+
+    def project(self, x: Tensor) -> Tensor:
+        lower, upper = inward(self.inner, x.dtype)
+        return torch.minimum(torch.maximum(x, lower), upper)
+
+    def contains(self, x: Tensor) -> Tensor:
+        x = x.double()
+        return ((x >= self.inner.lower) & (x <= self.inner.upper)).flatten(1).all(1)
+
+    def sample(self, generator: Generator, dtype: torch.dtype = torch.float32) -> Tensor:
+        lower, upper = inward(self.inner, dtype)
+        share = torch.rand(lower.shape, generator=generator, dtype=dtype, device=lower.device)
+        return torch.minimum(torch.maximum(lower + (upper - lower) * share, lower), upper)
+
+    def select(self, index: Tensor) -> Self:
+        return type(self)(self.outer[index], self.inner[index])
+
+    def to(self, dtype: torch.dtype, device: torch.device | str) -> Self:
+        inner = Inner(self.inner.lower.to(device), self.inner.upper.to(device))
+        return type(self)(self.outer.to(dtype, device), inner)
+
+
+def box(lower: Tensor, upper: Tensor) -> Box:
+    """The box of all `x` with `lower <= x <= upper`, exactly these numbers; both `(B, *)`.
+
+    Raises:
+        InputError: shapes differ, an end is NaN or infinite, or a box is empty.
+    """
+    lower, upper = lower.double(), upper.double()
+    if lower.shape != upper.shape:
+        raise InputError(f"box: lower has shape {tuple(lower.shape)}, upper {tuple(upper.shape)}; they must be equal")
+    if not (lower.isfinite().all() and upper.isfinite().all()):
+        raise InputError("box: an end is NaN or infinite; every input needs finite bounds")
+    if (lower > upper).any():
+        where = (lower > upper).nonzero()[0].tolist()
+        raise InputError(f"box: empty, lower > upper at index {where} (batch first)")
+    return Box(Interval(lower, upper), Inner(lower, upper))
+
+
+def linf(center: Tensor, radius: Tensor | float, lower: Tensor | float, upper: Tensor | float) -> Box:
+    """All `x` with `|x - center| <= radius` in every coordinate and `lower <= x <= upper`.
+
+    Args:
+        center: `(B, *)`, any dtype; taken exactly.
+        radius: in input units; a number, or anything that broadcasts against `(B, *)`.
+        lower, upper: the valid input range; infinite where there is none.
+    """
+    center = center.double()
+    radius = torch.as_tensor(radius, dtype=torch.float64, device=center.device).expand_as(center)
+    if not (center.isfinite().all() and radius.isfinite().all() and (radius >= 0).all()):
+        raise InputError("linf: centres must be finite, radii finite and at least 0")
+    outer_lower, inner_lower = enclose(center, -radius)
+    inner_upper, outer_upper = enclose(center, radius)
+    least = torch.as_tensor(lower, dtype=torch.float64, device=center.device)
+    most = torch.as_tensor(upper, dtype=torch.float64, device=center.device)
+    outer = (torch.maximum(outer_lower, least), torch.minimum(outer_upper, most))
+    inner = (torch.maximum(inner_lower, least), torch.minimum(inner_upper, most))
+    if (outer[0] > outer[1]).any():
+        raise InputError("linf: no valid input lies within the radius; is the valid range right for these images?")
+    return Box(Interval(*outer), Inner(*inner))
+
+
+def enclose(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """The float64 neighbours `below <= a + b <= above` of the exact sum; equal where the sum is exact.
+
+    The rounding error of a sum is itself a float (Knuth's two-sum), so its sign is known.
+    """
+    total = a + b
+    shadow = total - a
+    error = (a - (total - shadow)) + (b - shadow)
+    return torch.where(error < 0, down(total), total), torch.where(error > 0, up(total), total)
+
+
+def inward(interval: Interval, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """The ends in another dtype, moved inside: every number between them lies in the interval."""
+    lower, upper = interval.lower.to(dtype), interval.upper.to(dtype)
+    lower = torch.where(lower.double() < interval.lower, up(lower), lower)
+    upper = torch.where(upper.double() > interval.upper, down(upper), upper)
+    return lower, upper
+
+
+def pair(a: Tensor, x: Tensor) -> Tensor:
+    """`sum(a * x)` over the last axis: `(S, B, n)` with `(B, n)` or `(1, n)` to `(S, B)`, one matrix product each."""
+    if len(x) == 1:
+        return a @ x[0]
+    return torch.bmm(a.transpose(0, 1), x.unsqueeze(2)).squeeze(2).T
