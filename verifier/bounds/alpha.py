@@ -1,0 +1,122 @@
+"""α-CROWN: slopes found by gradient ascent, for rows that start at one node (Xu et al. 2021, section 3.2).
+
+Rows do not touch each other, so any chunk of rows gives the same answer. Optimising happens in the searching state; what
+is returned was evaluated in the given one, which may be a proving state.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from verifier.bounds.coefficient import Dense
+from verifier.bounds.methods import AlphaCrown
+from verifier.bounds.state import State
+from verifier.relaxations.relaxation import Slopes
+
+
+def optimise(state: State, search: State, start: str, rows: Tensor, method: AlphaCrown) -> Tensor:
+    """Lower bounds `(S, B)` of `rows (S, B, *)` at `start`, at least those of the starting slopes up to rounding.
+
+    With `state` and `search` the same object the best bound seen is returned, else the best slopes seen are evaluated
+    in `state`.
+    """
+    nodes = search.graph.until(start).nodes
+    choices = {n.name: _choice(search, n.name, len(rows), method) for n in nodes if n.name in search.lines}
+    best = _ascend(search, start, rows, choices, method)
+    if search is state:
+        return best
+    like = state.region.box().lower
+    with torch.no_grad():
+        lines = {name: state.choose(name, choice.best(like)) for name, choice in choices.items()}
+        known = {name: state.losses[name] for name in lines}
+        state.losses.update({name: torch.maximum(known[name], state.loss(name, lines[name])) for name in lines})
+        proved = state.backward(lines).bound(start, Dense(rows.to(like)))
+        state.losses.update(known)
+    return proved
+
+
+def _ascend(search: State, start: str, rows: Tensor, choices: dict[str, "Choice"], method: AlphaCrown) -> Tensor:
+    """The best bound of each row; the slopes that gave it stay in `choices`."""
+    leaves = [leaf for choice in choices.values() for leaf in choice.leaves]
+    best = torch.full(rows.shape[:2], -torch.inf, dtype=rows.dtype, device=rows.device)
+    if not leaves:
+        return torch.maximum(best, search.backward().bound(start, Dense(rows)))
+    adam = torch.optim.Adam(leaves, lr=method.lr)
+    decay = torch.optim.lr_scheduler.ExponentialLR(adam, method.decay)
+    for step in range(method.steps + 1):
+        lines = {name: search.choose(name, choice.slopes()) for name, choice in choices.items()}
+        bound = search.backward(lines).bound(start, Dense(rows))
+        better = (bound.sum(0, keepdim=True) > best.sum(0, keepdim=True)) if method.shared else bound > best
+        best = torch.maximum(best, bound.detach())
+        for choice in choices.values():
+            choice.keep(better)
+        if step == method.steps:
+            break
+        adam.zero_grad()
+        (-torch.where(bound.isfinite(), bound, 0.0).sum()).backward()
+        adam.step()
+        decay.step()
+        for leaf in leaves:
+            leaf.data.clamp_(0, 1)
+    return best
+
+
+@dataclass(eq=False)
+class Choice:
+    """The slopes of one nonlinear node: `least + share * (greatest - least)` with shares in [0, 1] that can be trained.
+
+    A side whose ends coincide stays fixed.
+    """
+
+    least: Slopes
+    greatest: Slopes
+    lower: Tensor
+    upper: Tensor
+    kept: tuple[Tensor, Tensor]
+
+    @property
+    def leaves(self) -> list[Tensor]:
+        return [share for share in (self.lower, self.upper) if share.requires_grad]
+
+    def slopes(self) -> Slopes:
+        return self._at(self.lower, self.upper)
+
+    def best(self, like: Tensor) -> Slopes:
+        """The slopes kept, in another arithmetic."""
+        slopes = self._at(*self.kept)
+        return Slopes(slopes.lower.to(like), slopes.upper.to(like))
+
+    def keep(self, better: Tensor) -> None:
+        """Remember the present shares where `better (S, B)`, or `(1, B)` for shared ones."""
+        self.kept = tuple(  # type: ignore[assignment]
+            torch.where(better.reshape(*better.shape, *(1,) * (now.dim() - 2)), now.detach(), old)
+            if now.requires_grad
+            else old
+            for now, old in zip((self.lower, self.upper), self.kept, strict=True)
+        )
+
+    def _at(self, lower: Tensor, upper: Tensor) -> Slopes:
+        return Slopes(
+            self.least.lower + lower * (self.greatest.lower - self.least.lower),
+            self.least.upper + upper * (self.greatest.upper - self.least.upper),
+        )
+
+
+def _choice(search: State, name: str, count: int, method: AlphaCrown) -> Choice:
+    """Shares that start at the node's own lines."""
+    node = search.graph.by_name[name]
+    relaxation = search.relaxations[type(node.op)]
+    least, greatest = relaxation.range(node.op, search.table[node.inputs[0]])
+    start, rows = search.lines[name].slopes, 1 if method.shared else count
+    lower = _share(start.lower, least.lower, greatest.lower, rows)
+    upper = _share(start.upper, least.upper, greatest.upper, rows)
+    return Choice(least, greatest, lower, upper, (lower.detach().clone(), upper.detach().clone()))
+
+
+def _share(start: Tensor, least: Tensor, greatest: Tensor, rows: int) -> Tensor:
+    width = greatest - least
+    share = torch.where(width > 0, (start - least) / width.clamp(min=torch.finfo(width.dtype).tiny), 0.0).clamp(0, 1)
+    if not bool((width > 0).any()):
+        return share
+    return share.unsqueeze(0).repeat(rows, *(1,) * share.dim()).requires_grad_()

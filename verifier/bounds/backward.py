@@ -1,0 +1,85 @@
+"""One walk backwards: linear bounds of rows at some node, moved to the input and minimised over the region.
+
+Zhang et al. 2018 (CROWN); Xu et al. 2020 (general graphs). Affine ops move coefficients exactly, nonlinear ones replace
+them by those of their lines. With `rounding`, everything that floating point could have changed on the way is
+subtracted: the result is then a proof.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from verifier.bounds.coefficient import Coefficient
+from verifier.graph.graph import Graph, Node
+from verifier.graph.op import Affine, Input
+from verifier.interval import Interval
+from verifier.regions import Region
+from verifier.relaxations.relaxation import Lines
+from verifier.relaxations.table import Table
+
+SAFETY = 1 + 2.0**-20  # covers the rounding of the rounding terms' own sums
+
+
+@dataclass(frozen=True, eq=False)
+class Backward:
+    """What a walk needs to know, all in one dtype and on one device.
+
+    `lines` are those of every nonlinear node on the way; `offsets` those of affine nodes that have one, `(1, *)`;
+    `stops` are nodes whose interval ends the walk early (interval arithmetic with the last affine layers merged);
+    `rounding (B, *)` is, for each node, what one coefficient of 1 there can lose.
+    """
+
+    graph: Graph
+    region: Region
+    relaxations: Table
+    lines: Mapping[str, Lines]
+    offsets: Mapping[str, Tensor]
+    stops: Mapping[str, Interval]
+    rounding: Mapping[str, Tensor] | None
+
+    def bound(self, start: str, rows: Coefficient, both: bool = False) -> Tensor:
+        """Lower bounds of rows at `start`: `(S, B)`; with `both` `(2S, B)`, the second half those of the negated rows.
+
+        Rows and their negatives share the walk until the first nonlinearity.
+        """
+        pending: dict[str, Coefficient] = {start: rows}
+        total = torch.zeros((), dtype=self.region.box().lower.dtype, device=self.region.box().lower.device)
+        lost = total
+        position = [node.name for node in self.graph.nodes].index(start)
+        for node in reversed(self.graph.nodes[: position + 1]):
+            coefficient = pending.pop(node.name, None)
+            if coefficient is None:
+                continue
+            if both and (node.name in self.stops or not isinstance(node.op, Affine)):
+                pending = {name: other.with_negative() for name, other in pending.items()}
+                coefficient = coefficient.with_negative()
+                total, lost = doubled(total, -total), doubled(lost, lost)
+                both = False
+            if self.rounding is not None:
+                lost = lost + coefficient.magnitude_dot(self.rounding[node.name])
+            parts, constant = self._step(node, coefficient)
+            total = total + constant
+            for name, part in zip(node.inputs if parts else (), parts, strict=True):
+                pending[name] = pending[name].plus(part) if name in pending else part  # fan-out adds up
+        return (total - lost * SAFETY).nan_to_num(-torch.inf, torch.inf, -torch.inf)
+
+    def _step(self, node: Node, coefficient: Coefficient) -> tuple[tuple[Coefficient, ...], Tensor | float]:
+        """Forms over the node's arguments, and the constant `(S, B)` that stays behind."""
+        if node.name in self.stops:
+            box = self.stops[node.name]
+            return (), coefficient.dot(box.center) - coefficient.magnitude_dot(box.radius)
+        if isinstance(node.op, Input):
+            return (), self.region.minimum(coefficient.dense())
+        if isinstance(node.op, Affine):
+            shapes = [torch.Size(self.graph.by_name[name].shape) for name in node.inputs]
+            offset = self.offsets.get(node.name)
+            return coefficient.through(node.op, shapes), 0.0 if offset is None else coefficient.dot(offset)
+        part, constant = coefficient.relax(self.relaxations[type(node.op)], self.lines[node.name])
+        return (part,), constant
+
+
+def doubled(first: Tensor, second: Tensor) -> Tensor:
+    """Two halves of rows; a number without rows yet is zero and stays one."""
+    return torch.cat([first, second]) if first.dim() else first

@@ -1,0 +1,40 @@
+"""The incomplete methods, as values that are passed."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Ibp:
+    """Interval arithmetic (Gowal et al. 2018), the rows merged with the last affine layers."""
+
+    name = "interval"
+
+
+@dataclass(frozen=True)
+class Crown:
+    """Linear bounds (Zhang et al. 2018); intermediate bounds by the same walk, or by intervals (CROWN-IBP)."""
+
+    intermediate: bool = True
+
+    @property
+    def name(self) -> str:
+        return "crown" if self.intermediate else "crown-ibp"
+
+
+@dataclass(frozen=True)
+class AlphaCrown:
+    """CROWN with slopes that are optimised (Xu et al. 2021), for every row and start node on its own.
+
+    `steps` of Adam with rate `lr`, decayed by `decay` a step; `shared` slopes are the same for all rows of one input.
+    With `intermediate`, slopes of intermediate bounds are optimised too.
+    """
+
+    steps: int = 20
+    lr: float = 0.5
+    decay: float = 0.98
+    shared: bool = False
+    intermediate: bool = True
+    name = "alpha-crown"
+
+
+Method = Ibp | Crown | AlphaCrown

@@ -1,0 +1,149 @@
+"""The one loop of all incomplete methods: node by node forwards, and a walk backwards where an interval decides too
+little."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from verifier.bounds.alpha import optimise
+from verifier.bounds.coefficient import Dense, Unit
+from verifier.bounds.methods import AlphaCrown, Ibp, Method
+from verifier.bounds.state import State, check_boundable
+from verifier.errors import InputError
+from verifier.graph.graph import Graph, Node
+from verifier.graph.op import Affine, Input
+from verifier.interval import Interval
+from verifier.properties import Specification
+from verifier.regions import Region
+from verifier.relaxations.table import RELAXATIONS, Table
+
+COPIES = 8  # tensors of the size of the largest coefficient that one walk holds at its peak
+
+
+@dataclass(frozen=True, eq=False)
+class Bounds:
+    """`table` holds an interval for every node; `rows (S, B)` lower bounds of the specification's rows, if any."""
+
+    table: dict[str, Interval]
+    rows: Tensor | None
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to compute: `bytes` bounds the memory of one walk's coefficients; `proof` asks for float64 bounds that hold
+    for real arithmetic; `stop` is asked between chunks and ends tightening early (bounds stay valid)."""
+
+    dtype: torch.dtype = torch.float32
+    device: str = "cpu"
+    bytes: int = 2**30
+    proof: bool = False
+    relaxations: Table | None = None
+    stop: Callable[[], bool] = lambda: False
+
+
+def propagate(
+    graph: Graph, region: Region, method: Method, specification: Specification | None, options: Options
+) -> Bounds:
+    """Bound every node of `graph` over `region`, then the rows of `specification` at its output.
+
+    Raises:
+        UnsupportedModel: some node has no bounds yet; all are listed.
+        InputError: the region does not have the input's shape.
+    """
+    if region.shape != graph.input.shape:
+        raise InputError(f"the region has shape {region.shape}, the network's input {graph.input.shape}")
+    table = options.relaxations or RELAXATIONS
+    check_boundable(graph, table)
+    return _Run(graph, region, method, table, options).bounds(specification)
+
+
+class _Run:
+    def __init__(self, graph: Graph, region: Region, method: Method, table: Table, options: Options) -> None:
+        self.method, self.options = method, options
+        dtype = torch.float64 if options.proof else options.dtype
+        device = "cpu" if options.proof else options.device
+        self.state = State(graph.to(dtype, device), region.to(dtype, device), options.proof, table)
+        self.search = self.state
+        if options.proof and isinstance(method, AlphaCrown):
+            graph, region = graph.to(options.dtype, options.device), region.to(options.dtype, options.device)
+            self.search = State(graph, region, False, table)
+        self.readers: dict[str, list[Node]] = {}
+        for node in graph.nodes:
+            if not isinstance(node.op, Affine | Input):
+                self.readers.setdefault(node.inputs[0], []).append(node)
+
+    def bounds(self, specification: Specification | None) -> Bounds:
+        for node in self.state.graph.nodes:
+            interval = self.state.enter(node)
+            if self.search is not self.state:
+                self.search.enter(node)
+            if node.name in self.readers and not isinstance(self.method, Ibp):
+                self._tighten(node, interval)
+        rows = None if specification is None else self._rows(specification)
+        return Bounds(self.state.table, rows)
+
+    def _tighten(self, node: Node, interval: Interval) -> None:
+        """Walk back from the entries that some reader does not see as linear yet; with slopes, from those left again."""
+        if not self.method.intermediate or node.name in self.state.hull:  # type: ignore[union-attr]
+            return
+        self._refine(node, None)
+        if isinstance(self.method, AlphaCrown):
+            self._refine(node, self.method)
+        if self.search is not self.state:
+            like = self.search.region.box().lower
+            self.search.improve(node.name, self.state.table[node.name].to(like.dtype, like.device))
+
+    def _refine(self, node: Node, alpha: AlphaCrown | None) -> None:
+        interval = self.state.table[node.name]
+        open_ = torch.zeros_like(interval.lower, dtype=torch.bool)
+        for reader in self.readers[node.name]:
+            open_ |= ~self.state.relaxations[type(reader.op)].linear(reader.op, interval)
+        open_ = open_.flatten(1)
+        count = int(open_.sum(1).max())
+        index = open_.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :count].T
+        lower, upper = interval.lower.flatten(1).clone(), interval.upper.flatten(1).clone()
+        for chunk in index.split(self._chunk(node, alpha)):
+            if self.options.stop():
+                break
+            unit = Unit(chunk, torch.Size(node.shape), lower)
+            found = self._lower(node.name, unit, alpha)
+            low, high = found[: len(chunk)].T, -found[len(chunk) :].T
+            lower.scatter_(1, chunk.T, torch.maximum(low, lower.gather(1, chunk.T)))
+            upper.scatter_(1, chunk.T, torch.minimum(high, upper.gather(1, chunk.T)))
+        self.state.improve(node.name, Interval(lower.reshape_as(interval.lower), upper.reshape_as(interval.upper)))
+
+    def _lower(self, start: str, unit: Unit, alpha: AlphaCrown | None) -> Tensor:
+        """Both sides of entries at `start`: `(2S, B)`."""
+        if alpha is None:
+            with torch.no_grad():
+                return self.state.backward().bound(start, unit, both=True)
+        search = Unit(unit.index, unit.shape, self.search.region.box().lower)
+        return optimise(self.state, self.search, start, search.with_negative().dense(), alpha)
+
+    def _rows(self, specification: Specification) -> Tensor:
+        state, method = self.state, self.method
+        like = state.region.box().lower
+        specification = specification.to(like.dtype, like.device)
+        start = state.graph.output
+        stops = {name: state.table[name] for name in state.lines} if isinstance(method, Ibp) else {}
+        chunks = []
+        for rows in specification.rows.split(self._chunk(state.graph.by_name[start], None)):
+            with torch.no_grad():
+                bound = state.backward(stops=stops).bound(start, Dense(rows))
+            if isinstance(method, AlphaCrown):
+                search = rows.to(self.search.region.box().lower)
+                bound = torch.maximum(bound, optimise(state, self.search, start, search, method))
+            chunks.append(bound)
+        bounds = torch.cat(chunks) + specification.offset
+        if not self.options.proof:
+            return bounds
+        return bounds - (bounds.abs() + specification.offset.abs()) * 4 * torch.finfo(bounds.dtype).eps
+
+    def _chunk(self, node: Node, alpha: AlphaCrown | None) -> int:
+        """How many rows one walk may carry."""
+        largest = max(torch.Size(n.shape).numel() for n in self.state.graph.until(node.name).nodes)
+        copies = COPIES if alpha is None else COPIES * 2 * len(self.state.lines)
+        size = self.state.region.batch * 2 * largest * self.state.region.box().lower.element_size() * copies
+        return max(1, self.options.bytes // size)

@@ -1,0 +1,153 @@
+"""What is known about every node so far, in one arithmetic: intervals, lines, and what rounding can lose.
+
+Two arithmetics exist: searching in any dtype as it comes, and proving in float64, where `rounding` makes every bound
+one that holds for real numbers.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from verifier.bounds.backward import Backward
+from verifier.errors import UnsupportedModel
+from verifier.graph.graph import Graph, Node
+from verifier.graph.op import Affine, Input
+from verifier.interval import Interval
+from verifier.numerics import gamma
+from verifier.regions import Box, Region
+from verifier.relaxations.relaxation import Lines, Slopes
+from verifier.relaxations.table import RELAXATIONS, Table
+
+
+@dataclass(eq=False)
+class State:
+    """Grows node by node in topological order: `enter` bounds a node by interval arithmetic and makes its lines.
+
+    `hull` says of a node that its interval can't be improved: "box" where in addition its entries vary independently.
+    """
+
+    graph: Graph
+    region: Region
+    rounding: bool
+    relaxations: Table = field(default_factory=lambda: RELAXATIONS)
+    table: dict[str, Interval] = field(default_factory=dict)
+    lines: dict[str, Lines] = field(default_factory=dict)
+    losses: dict[str, Tensor] = field(default_factory=dict)
+    offsets: dict[str, Tensor] = field(default_factory=dict)
+    hull: dict[str, str] = field(default_factory=dict)
+
+    def enter(self, node: Node) -> Interval:
+        """Bound `node` from its arguments' intervals."""
+        if isinstance(node.op, Input):
+            interval = self.region.box()
+            self.losses[node.name] = self._gamma(node) * self.region.scale()
+            if isinstance(self.region, Box):
+                self.hull[node.name] = "box"
+        elif isinstance(node.op, Affine):
+            interval = self._affine(node, node.op)
+        else:
+            interval = self._nonlinear(node)
+        self.table[node.name] = interval
+        return interval
+
+    def improve(self, name: str, interval: Interval) -> None:
+        """Keep what both the known and a new interval allow."""
+        self.table[name] = self.table[name].intersect(interval)
+
+    def backward(self, lines: dict[str, Lines] | None = None, stops: dict[str, Interval] | None = None) -> Backward:
+        """A walk over what is known; `lines` replace the known ones."""
+        return Backward(
+            self.graph,
+            self.region,
+            self.relaxations,
+            {**self.lines, **(lines or {})},
+            self.offsets,
+            stops or {},
+            self.losses if self.rounding else None,
+        )
+
+    def choose(self, name: str, slopes: Slopes) -> Lines:
+        """The lines of a nonlinear node with other slopes."""
+        node = self.graph.by_name[name]
+        return self.relaxations[type(node.op)].lines(node.op, self.table[node.inputs[0]], slopes)
+
+    def loss(self, name: str, lines: Lines) -> Tensor:
+        """What rounding can lose at a nonlinear node, per coefficient of 1: `(B, *)`."""
+        node = self.graph.by_name[name]
+        relaxation = self.relaxations[type(node.op)]
+        reach = self.table[node.inputs[0]].magnitude
+        slopes = most(lines.slopes.lower, reach) + most(lines.slopes.upper, reach) + relaxation.steepness(node.op)
+        size = slopes * reach if node.shape == reach.shape[1:] else (slopes * reach).sum(-1)
+        size = size + self.table[name].magnitude
+        for intercept in (lines.least, lines.greatest):
+            if intercept is not None:
+                size = size + most(intercept, size)
+        return self._gamma(node) * size
+
+    def _affine(self, node: Node, op: Affine) -> Interval:
+        args = [self.table[name] for name in node.inputs]
+        offset = op.at_zero([x.lower.shape[1:] for x in args], self.region.box().lower)
+        if bool((offset != 0).any()):
+            self.offsets[node.name] = offset
+        batch = self.region.batch
+        center = op.forward(*(x.center for x in args)).expand(batch, *node.shape)
+        radius = op.abs().forward(*(x.radius for x in args)).expand(batch, *node.shape)
+        if self.rounding:
+            reach = op.abs().forward(*(x.magnitude for x in args)) + offset.abs()
+            terms = op.terms([x.lower.shape[1:] for x in args], torch.Size(node.shape))
+            self.losses[node.name] = (self._gamma(node, terms) * reach).expand(batch, *node.shape)
+            radius = radius + self.losses[node.name]
+        self._inherit(node, op)
+        return Interval(center - radius, center + radius)
+
+    def _inherit(self, node: Node, op: Affine) -> None:
+        """An affine image of a box has an exact hull; a diagonal one is a box again."""
+        if len(node.inputs) != 1 or node.inputs[0] not in self.hull:
+            return
+        size = torch.Size(self.graph.by_name[node.inputs[0]].shape).numel()
+        if op.diagonal and size == torch.Size(node.shape).numel():
+            self.hull[node.name] = self.hull[node.inputs[0]]
+        elif self.hull[node.inputs[0]] == "box":
+            self.hull[node.name] = "exact"
+
+    def _nonlinear(self, node: Node) -> Interval:
+        relaxation, x = self.relaxations[type(node.op)], self.table[node.inputs[0]]
+        image = relaxation.image(node.op, x)
+        lines = self.lines[node.name] = relaxation.lines(node.op, x)
+        if self.rounding:
+            self.table[node.name] = image
+            loss = self.losses[node.name] = self.loss(node.name, lines)
+            image = Interval(image.lower - loss, image.upper + loss)
+        return image
+
+    def _gamma(self, node: Node, terms: int = 0) -> float:
+        """Error of everything that touches an entry of the node: its own sum, the sums over the node's entries, and a
+        few additions for each node of the graph."""
+        if not self.rounding:
+            return 0.0
+        return gamma(terms + torch.Size(node.shape).numel() + 4 * len(self.graph.nodes), self.region.box().lower.dtype)
+
+
+def most(x: Tensor, like: Tensor) -> Tensor:
+    """Largest absolute value over rows, where there are rows: `(S, B, *)` or `(B, *)` to `(B, *)`."""
+    return x.abs().amax(0) if x.dim() > like.dim() else x.abs()
+
+
+def check_boundable(graph: Graph, relaxations: Table) -> None:
+    """Raises `UnsupportedModel` that lists every node that has no bounds yet."""
+    missing: dict[str, list[Node]] = {}
+    for node in graph.nodes:
+        if not isinstance(node.op, Affine | Input) and type(node.op) not in relaxations:
+            missing.setdefault(node.op.label, []).append(node)
+    if not missing:
+        return
+    rows = [
+        f"  can't bound yet: {label} at {', '.join(f'{n.name} ({chr(120).join(map(str, n.shape))})' for n in nodes[:3])}"
+        + (f" and {len(nodes) - 3} more" if len(nodes) > 3 else "")
+        for label, nodes in missing.items()
+    ]
+    raise UnsupportedModel(
+        f"{len(missing)} kind(s) of node have no bounds yet:\n" + "\n".join(rows) + "\n"
+        "The network can still be attacked. `verify --explain` lists all operators and their conditions."
+    )

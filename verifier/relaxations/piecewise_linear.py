@@ -1,0 +1,90 @@
+"""ReLU, LeakyReLU, PReLU, Clip and Abs: continuous and linear between breakpoints."""
+
+from itertools import combinations
+
+import torch
+from torch import Tensor
+
+from verifier.graph.op import Op
+from verifier.graph.ops.activation import Abs, Clip, LeakyRelu, Relu
+from verifier.interval import Interval
+from verifier.relaxations.relaxation import Lines, Relaxation, Slopes
+
+
+class PiecewiseLinear(Relaxation):
+    """`f(x) - s * x` is linear between breakpoints, so its extremes lie at them or at the interval's ends."""
+
+    conditions = "exact where the interval holds no breakpoint inside"
+
+    def breakpoints(self, op: Op, like: Tensor) -> list[Tensor]:
+        """Where the slope changes, ascending; each broadcasts against `like (B, *)`."""
+        match op:
+            case Relu() | LeakyRelu() | Abs():
+                return [like.new_zeros(())]
+            case Clip():
+                return [op.least, op.greatest]
+        raise TypeError(f"{op.label} is not known to be piecewise linear")
+
+    def steepness(self, op: Op) -> float:
+        return max(1.0, float(op.slope.abs().max())) if isinstance(op, LeakyRelu) else 1.0
+
+    def corners(self, op: Op, x: Interval) -> list[Tensor]:
+        """The interval's ends, and the breakpoints as far as they lie inside."""
+        inside = [torch.minimum(torch.maximum(x.lower, b), x.upper) for b in self.breakpoints(op, x.lower)]
+        return [x.lower, *inside, x.upper]
+
+    def gap(self, op: Op, x: Interval, slope: Tensor) -> tuple[Tensor, Tensor]:
+        values = torch.stack([op.forward(c) - slope * c for c in self.corners(op, x)])
+        return values.amin(0), values.amax(0)
+
+    def guess(self, op: Op, x: Interval) -> Slopes:
+        """Of all slopes between two corners those whose lines are tightest at the centre, so of least area."""
+        corners = self.corners(op, x)
+        tiny = torch.finfo(x.lower.dtype).tiny
+        slopes = []
+        for a, b in combinations(corners, 2):
+            slope = (op.forward(b) - op.forward(a)) / (b - a).clamp(min=tiny)
+            slopes.append(torch.where(b > a, slope, 0.0))
+        lowest = [s * x.center + self.gap(op, x, s)[0] for s in slopes]
+        highest = [s * x.center + self.gap(op, x, s)[1] for s in slopes]
+        stack = torch.stack(slopes)
+        below = torch.stack(lowest).nan_to_num(-torch.inf).argmax(0, keepdim=True)
+        above = torch.stack(highest).nan_to_num(torch.inf).argmin(0, keepdim=True)
+        return Slopes(stack.gather(0, below)[0], stack.gather(0, above)[0])
+
+    def linear(self, op: Op, x: Interval) -> Tensor:
+        inside = torch.zeros_like(x.lower, dtype=torch.bool)
+        for b in self.breakpoints(op, x.lower):
+            inside |= (x.lower < b) & (b < x.upper)
+        return ~inside
+
+
+class ReluRelaxation(PiecewiseLinear):
+    """ReLU's closed form (Zhang et al. 2018, CROWN, section 3.2); the general one stays as its test."""
+
+    def guess(self, op: Op, x: Interval) -> Slopes:
+        upper = self._chord(x)
+        return Slopes((upper > 0.5).to(upper.dtype), upper)
+
+    def range(self, op: Op, x: Interval) -> tuple[Slopes, Slopes]:
+        """The chord is the best upper line; below, any slope from 0 to 1 touches the ReLU."""
+        upper = self._chord(x)
+        return Slopes((x.lower >= 0).to(upper), upper), Slopes((x.upper > 0).to(upper), upper)
+
+    def lines(self, op: Op, x: Interval, slopes: Slopes | None = None) -> Lines:
+        upper = self._chord(x)
+        if slopes is None:
+            lower = (upper > 0.5).to(upper.dtype)
+        else:  # with a slope in [0, 1], exact where stable, the least gap is 0
+            lower = torch.clamp(slopes.lower, (x.lower >= 0).to(upper), (x.upper > 0).to(upper))
+        below = (-x.lower).relu()
+        greatest = torch.where(below.isfinite(), below * upper, x.upper.relu())
+        return Lines(Slopes(lower, upper), None, greatest)
+
+    @staticmethod
+    def _chord(x: Interval) -> Tensor:
+        """`u / (u - l)` for `l < 0 < u`, 1 above, 0 below. Without an upper end 1, without a lower one 0: both stay
+        above the ReLU with the intercepts -l and u."""
+        above, below = x.upper.relu(), x.lower.clamp(max=0)
+        slope = above / (above - below).clamp(min=torch.finfo(above.dtype).tiny)
+        return torch.where((x.lower >= 0) | slope.isnan(), 1.0, slope)

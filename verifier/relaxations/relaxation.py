@@ -1,0 +1,81 @@
+"""The contract of a nonlinearity: its sound gap. Slopes are guesses, intercepts are proofs.
+
+For any slope `s`, `gap` encloses `f(x) - s * x` over an interval, so `s * x + least` lies below `f` and
+`s * x + greatest` above it, whatever heuristic, optimiser or user chose `s`.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from verifier.graph.op import Op
+from verifier.interval import Interval
+
+
+@dataclass(frozen=True, eq=False)
+class Slopes:
+    """Slopes of a lower and an upper line; `(B, *in)`, or `(S, B, *in)` where they differ by row."""
+
+    lower: Tensor
+    upper: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """`lower.slope * x + least <= f(x) <= upper.slope * x + greatest`; an intercept of None is zero everywhere."""
+
+    slopes: Slopes
+    least: Tensor | None
+    greatest: Tensor | None
+
+
+class Relaxation(ABC):
+    """What bounds one kind of nonlinearity. Its argument's interval is `(B, *in)`."""
+
+    conditions: str = ""  # what a user reads in --explain
+
+    @abstractmethod
+    def gap(self, op: Op, x: Interval, slope: Tensor) -> tuple[Tensor, Tensor]:
+        """Least and greatest value `(B, *out)` of `f(x) - slope * x` over the interval, for any slope."""
+
+    @abstractmethod
+    def guess(self, op: Op, x: Interval) -> Slopes:
+        """Slopes that usually leave little area between the lines."""
+
+    @abstractmethod
+    def linear(self, op: Op, x: Interval) -> Tensor:
+        """`(B, *in)`: is the function linear on the interval? Then its bounds need no further work."""
+
+    @abstractmethod
+    def steepness(self, op: Op) -> float:
+        """A bound of the slopes worth choosing, by size."""
+
+    def range(self, op: Op, x: Interval) -> tuple[Slopes, Slopes]:
+        """Least and greatest slopes worth choosing on the interval: the optimiser stays between them."""
+        steep = torch.full_like(x.lower, self.steepness(op))
+        return Slopes(-steep, -steep), Slopes(steep, steep)
+
+    def spread(self, coefficient: Tensor) -> Tensor:
+        """Coefficients `(S, B, *out)` shaped to meet slopes `(B, *in)`."""
+        return coefficient
+
+    def lines(self, op: Op, x: Interval, slopes: Slopes | None = None) -> Lines:
+        """A line below and one above. Chosen slopes yield to the exact one where the function is linear."""
+        guess = self.guess(op, x)
+        if slopes is not None:
+            fixed = self.linear(op, x)
+            guess = Slopes(torch.where(fixed, guess.lower, slopes.lower), torch.where(fixed, guess.upper, slopes.upper))
+        return Lines(guess, self.gap(op, x, guess.lower)[0], self.gap(op, x, guess.upper)[1])
+
+    def image(self, op: Op, x: Interval) -> Interval:
+        """The interval of `f`: the gap of a level line."""
+        least, greatest = self.gap(op, x, torch.zeros_like(x.lower))
+        return Interval(least, greatest)
+
+
+def chord(f_lower: Tensor, f_upper: Tensor, x: Interval) -> Tensor:
+    """The slope between the interval's ends; zero where they coincide."""
+    width = x.upper - x.lower
+    return torch.where(width > 0, (f_upper - f_lower) / width.clamp(min=torch.finfo(width.dtype).tiny), 0.0)

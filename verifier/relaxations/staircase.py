@@ -1,0 +1,60 @@
+"""Sign, Floor, Ceil and Round: level between jumps. Both sides of a jump count, so ties need no care."""
+
+import torch
+from torch import Tensor
+
+from verifier.graph.op import Op
+from verifier.graph.ops.activation import Ceil, Floor, Round, Sign
+from verifier.interval import Interval
+from verifier.relaxations.relaxation import Relaxation, Slopes, chord
+
+
+class Staircase(Relaxation):
+    """Between jumps `f(x) - s * x` is linear, so its extremes lie at the interval's ends or beside a jump; and over all
+    jumps they lie beside the first or the last one, since from jump to jump it changes by the same amount."""
+
+    conditions = "exact where the interval holds no jump"
+
+    def steepness(self, op: Op) -> float:
+        return 4.0
+
+    def jumps(self, op: Op, x: Interval) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """The first and last jump inside: place, and the least and greatest limit or value there."""
+        match op:
+            case Sign():
+                zero = torch.zeros_like(x.lower)
+                return [(zero, (x.lower < 0).to(zero) * -1, (x.upper > 0).to(zero))]
+            case Floor():
+                places = (x.lower.floor() + 1, x.upper.floor())
+                return [(k, k - 1, k) for k in places]
+            case Ceil():
+                places = (x.lower.ceil(), x.upper.ceil() - 1)
+                return [(k, k, k + 1) for k in places]
+            case Round():
+                places = ((x.lower - 0.5).ceil(), (x.upper - 0.5).floor())
+                return [(k + 0.5, k, k + 1) for k in places]
+        raise TypeError(f"{op.label} is not known to be a staircase")
+
+    def gap(self, op: Op, x: Interval, slope: Tensor) -> tuple[Tensor, Tensor]:
+        ends = [op.forward(end) - slope * end for end in (x.lower, x.upper)]
+        least, greatest = torch.minimum(*ends), torch.maximum(*ends)
+        for place, low, high in self.jumps(op, x):
+            inside = (x.lower <= place) & (place <= x.upper)
+            least = torch.where(inside, torch.minimum(least, low - slope * place), least)
+            greatest = torch.where(inside, torch.maximum(greatest, high - slope * place), greatest)
+        return least, greatest
+
+    def guess(self, op: Op, x: Interval) -> Slopes:
+        """The chord or a level line, whichever is tighter at the centre."""
+        level = torch.zeros_like(x.lower)
+        steep = chord(op.forward(x.lower), op.forward(x.upper), x).clamp(max=self.steepness(op))
+        (low0, high0), (low1, high1) = self.gap(op, x, level), self.gap(op, x, steep)
+        lower = torch.where(steep * x.center + low1 > low0, steep, level)
+        upper = torch.where(steep * x.center + high1 < high0, steep, level)
+        return Slopes(lower, upper)
+
+    def linear(self, op: Op, x: Interval) -> Tensor:
+        jump = torch.zeros_like(x.lower, dtype=torch.bool)
+        for place, low, high in self.jumps(op, x):
+            jump |= (x.lower <= place) & (place <= x.upper) & (low < high)
+        return ~jump
