@@ -1,0 +1,118 @@
+"""The same file in ONNX Runtime: the independent engine that has the last word on a witness."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from onnx import ModelProto
+
+from verifier.errors import InvalidModel
+from verifier.formats.onnx.inputs import Feed, split
+
+ROWS = 8  # how many rows of the first batch are run singly as well, before batches are trusted
+
+
+class OrtEvaluator:
+    """Runs the (pruned, self-contained) model on the CPU. Nothing is created before the first call.
+
+    One input is always run alone, so replaying a witness is exactly what a deployed network computes. Several are run
+    in one call only where the file leaves its leading axis open and the first batch came out as its rows alone do.
+    `group` is the size of a fixed leading axis that was found to be a batch axis.
+    """
+
+    def __init__(
+        self, model: ModelProto, feeds: Sequence[Feed], output: str, group: int | None = None, threads: int = 2
+    ) -> None:
+        self._model, self._feeds, self._output = model, tuple(feeds), output
+        self._group, self._threads = group, threads
+        self._batches: bool | None = None if self._open_batch() else False
+
+    @property
+    def name(self) -> str:
+        import onnxruntime
+
+        return f"onnxruntime {onnxruntime.__version__}"
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        x = np.asarray(x)
+        if self._group is not None:
+            return self._grouped(x, self._group)
+        if len(x) < 2 or self._batches is False:
+            return self._singly(x)
+        if self._batches is None:
+            alone = self._singly(x[:ROWS])
+            self._batches = self._agree(x[:ROWS], alone)
+            if not self._batches:
+                return np.concatenate([alone, self._singly(x[ROWS:])]) if len(x) > ROWS else alone
+        return self._together(x)
+
+    def trace(self, x: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """Values `(*shape)` of inner tensors for one input `x (*in)`; names that the file lacks are left out."""
+        known = {name for node in self._model.graph.node for name in node.output}
+        wanted = [name for name in names if name in known]
+        model = ModelProto()
+        model.CopyFrom(self._model)
+        del model.graph.output[:]
+        for name in wanted:
+            model.graph.output.add().name = name
+        return dict(zip(wanted, self._create(model).run(wanted, split(x, self._feeds)), strict=True))
+
+    def double(self, x: np.ndarray) -> np.ndarray:
+        """`(B, *in)` to `(B, *out)` in float64, by the reference implementation; slow, raises where it can't."""
+        from verifier.formats.onnx.wide import WideReference
+
+        reference = WideReference(self._model)
+        return np.stack([reference(split(row, self._feeds))[0] for row in np.asarray(x, dtype=np.float64)])
+
+    @cached_property
+    def _session(self) -> Any:
+        return self._create(self._model)
+
+    def _create(self, model: ModelProto) -> Any:
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        options.use_deterministic_compute = True
+        try:
+            return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise InvalidModel(f"ONNX Runtime {ort.__version__} refuses the model: {error}") from error
+
+    def _run(self, feeds: dict[str, np.ndarray]) -> np.ndarray:
+        return np.asarray(self._session.run([self._output], feeds)[0])
+
+    def _singly(self, x: np.ndarray) -> np.ndarray:
+        rows = [self._run(split(row, self._feeds)) for row in x]
+        return np.stack(rows).astype(np.float32) if rows else np.zeros((0,), np.float32)
+
+    def _together(self, x: np.ndarray) -> np.ndarray:
+        (feed,) = self._feeds
+        out = self._run({feed.name: feed.array(x.reshape(len(x), *feed.shape[1:]))})
+        return out.reshape(len(x), 1, *out.shape[1:]).astype(np.float32)
+
+    def _grouped(self, x: np.ndarray, group: int) -> np.ndarray:
+        (feed,) = self._feeds
+        parts = []
+        for first in range(0, len(x), group):
+            rows = x[first : first + group].reshape(-1, *feed.shape[1:])
+            full = np.concatenate([rows, np.repeat(rows[-1:], group - len(rows), axis=0)])
+            parts.append(self._run({feed.name: feed.array(full)})[: len(rows)])
+        out = np.concatenate(parts)
+        return out.reshape(len(x), 1, *out.shape[1:]).astype(np.float32)
+
+    def _open_batch(self) -> bool:
+        if len(self._feeds) != 1 or not self._feeds[0].shape or self._feeds[0].shape[0] != 1:
+            return False
+        return 0 in self._feeds[0].open_axes
+
+    def _agree(self, x: np.ndarray, alone: np.ndarray) -> bool:
+        try:
+            together = self._together(x)
+        except Exception:  # the file's declared axis is open, but its nodes fix the size
+            return False
+        scale = np.abs(alone).max() if alone.size else 0.0
+        return together.shape == alone.shape and bool(np.allclose(together, alone, rtol=1e-5, atol=1e-6 * scale))

@@ -1,0 +1,1 @@
+"""One small function per ONNX operator, grouped by family; `table.py` joins them."""

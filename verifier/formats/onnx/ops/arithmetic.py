@@ -1,0 +1,135 @@
+"""Sums, products, quotients: affine where one side is constant."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from verifier.errors import InvalidModel
+from verifier.formats.onnx.call import Call, Obstacle, real
+from verifier.formats.onnx.ops.activation import scalar
+from verifier.formats.onnx.values import Const, Tensorial, Value, Wire, is_integer
+from verifier.graph.ops.dense import Scale, Shift, Sum
+from verifier.graph.ops.opaque import Pointwise
+
+
+def truncated_quotient(a: Tensor, b: Tensor) -> Tensor:
+    """Integer division as ONNX has it, towards zero."""
+    return (a / b).trunc()
+
+
+def operands(call: Call) -> tuple[Tensorial, Tensorial]:
+    """The two inputs; before opset 7 the second is aligned by `axis` and `broadcast`."""
+    a, b = call.value(0), call.value(1)
+    call.ignore("consumed_inputs")
+    if call.opset < 7 and call.attr_int("broadcast", 0) and len(b.shape) < len(a.shape):
+        first = call.attr_int("axis", len(a.shape) - len(b.shape))
+        b = _aligned(call, b, len(a.shape) - first - len(b.shape))
+    call.broadcast(a, b)
+    return a, b
+
+
+def _aligned(call: Call, b: Tensorial, behind: int) -> Tensorial:
+    if behind <= 0:
+        return b
+    if isinstance(b, Const):
+        return Const(b.array.reshape(*b.shape, *(1,) * behind), b.type)
+    raise Obstacle("broadcasting by `axis` (before opset 7) of a value that depends on the network's input")
+
+
+def add(call: Call) -> Value:
+    return plus(call, *operands(call))
+
+
+def plus(call: Call, a: Tensorial, b: Tensorial) -> Wire:
+    if isinstance(b, Const):
+        return call.add(Shift(b.tensor()), a)
+    if isinstance(a, Const):
+        return call.add(Shift(a.tensor()), b)
+    return call.add(Sum((1, 1)), a, b)
+
+
+def sub(call: Call) -> Value:
+    return minus(call, *operands(call))
+
+
+def minus(call: Call, a: Tensorial, b: Tensorial) -> Wire:
+    if isinstance(b, Const):
+        return call.add(Shift(-b.tensor()), a)
+    if isinstance(a, Const):
+        return call.add(Shift(a.tensor()), negative(call, b))
+    return call.add(Sum((1, -1)), a, b)
+
+
+def negative(call: Call, x: Tensorial) -> Wire:
+    return call.add(Scale(scalar(-1.0)), x)
+
+
+def neg(call: Call) -> Value:
+    return negative(call, call.value(0))
+
+
+def mul(call: Call) -> Value:
+    return times(call, *operands(call))
+
+
+def times(call: Call, a: Tensorial, b: Tensorial) -> Wire:
+    if isinstance(b, Const):
+        return call.add(Scale(b.tensor()), a)
+    if isinstance(a, Const):
+        return call.add(Scale(a.tensor()), b)
+    return call.add(Pointwise("Mul", torch.mul), a, b)
+
+
+def div(call: Call) -> Value:
+    a, b = operands(call)
+    if is_integer(a.type):
+        if isinstance(b, Const) and (b.array == 0).any():
+            raise InvalidModel(f"node {call.name}: division by zero")
+        return call.add(Pointwise("IntegerDiv", truncated_quotient), a, b)
+    return over(call, a, b)
+
+
+def over(call: Call, a: Tensorial, b: Tensorial) -> Wire:
+    if isinstance(b, Const):
+        if (b.array == 0).any():
+            raise InvalidModel(f"node {call.name}: division by zero")
+        return call.add(Scale(real(1 / b.array, a).tensor()), a)
+    inverse = call.add(Pointwise("Reciprocal", torch.reciprocal), b)
+    if isinstance(a, Const):
+        return call.add(Scale(a.tensor()), inverse)
+    return call.add(Pointwise("Div", torch.div), a, b)
+
+
+def sum_all(call: Call) -> Value:
+    return total(call, call.values())
+
+
+def mean_all(call: Call) -> Value:
+    values = call.values()
+    return call.add(Scale(scalar(1 / len(values))), total(call, values))
+
+
+def total(call: Call, values: list[Tensorial]) -> Wire:
+    """Sum of several: the constants among them become one shift."""
+    call.broadcast(*values)
+    wires = [v for v in values if isinstance(v, Wire)]
+    constants = [v for v in values if isinstance(v, Const)]
+    if not wires:
+        return fold_left(call, values, plus)
+    out = wires[0] if len(wires) == 1 else call.add(Sum((1,) * len(wires)), *wires)
+    if constants:
+        bias = sum((c.array for c in constants[1:]), start=constants[0].array)
+        out = call.add(Shift(real(np.asarray(bias), out).tensor()), out)
+    return out
+
+
+def fold_left(call: Call, values: list[Tensorial], join: Callable[[Call, Tensorial, Tensorial], Wire]) -> Wire:
+    out = call.to_wire(values[0])
+    for value in values[1:]:
+        out = join(call, out, value)
+    return out
+
+
+TABLE = {"Add": add, "Sub": sub, "Mul": mul, "Div": div, "Neg": neg, "Sum": sum_all, "Mean": mean_all}
