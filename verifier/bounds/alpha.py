@@ -1,7 +1,7 @@
 """α-CROWN: slopes found by gradient ascent, for rows that start at one node (Xu et al. 2021, section 3.2).
 
-Rows do not touch each other, so any chunk of rows gives the same answer. Optimising happens in the searching state; what
-is returned was evaluated in the given one, which may be a proving state.
+Rows do not touch each other, so any chunk of rows gives the same answer. Optimising happens in the searching state;
+what is returned was evaluated in the given one, which may be a proving state.
 """
 
 from dataclasses import dataclass

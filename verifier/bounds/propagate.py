@@ -85,7 +85,7 @@ class _Run:
         return Bounds(self.state.table, rows)
 
     def _tighten(self, node: Node, interval: Interval) -> None:
-        """Walk back from the entries that some reader does not see as linear yet; with slopes, from those left again."""
+        """Walk back from entries that some reader does not see as linear yet; with slopes, from those left again."""
         if not self.method.intermediate or node.name in self.state.hull:  # type: ignore[union-attr]
             return
         self._refine(node, None)

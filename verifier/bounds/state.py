@@ -142,11 +142,10 @@ def check_boundable(graph: Graph, relaxations: Table) -> None:
             missing.setdefault(node.op.label, []).append(node)
     if not missing:
         return
-    rows = [
-        f"  can't bound yet: {label} at {', '.join(f'{n.name} ({chr(120).join(map(str, n.shape))})' for n in nodes[:3])}"
-        + (f" and {len(nodes) - 3} more" if len(nodes) > 3 else "")
-        for label, nodes in missing.items()
-    ]
+    rows = []
+    for label, nodes in missing.items():
+        places = ", ".join(f"{n.name} ({'x'.join(map(str, n.shape))})" for n in nodes[:3])
+        rows.append(f"  can't bound yet: {label} at {places}" + (" ..." if len(nodes) > 3 else ""))
     raise UnsupportedModel(
         f"{len(missing)} kind(s) of node have no bounds yet:\n" + "\n".join(rows) + "\n"
         "The network can still be attacked. `verify --explain` lists all operators and their conditions."

@@ -1,0 +1,124 @@
+"""What Python users call: load a network, say where, say what, get a verdict or bounds."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from verifier.bounds.methods import AlphaCrown, Crown, Ibp, Method
+from verifier.bounds.propagate import Bounds, Options, propagate
+from verifier.errors import InputError
+from verifier.model import Model
+from verifier.plan import Answer, Settings, plan, run
+from verifier.problem import Problem
+from verifier.properties import Specification
+from verifier.regions import Region
+from verifier.verdict import Verdict
+
+if TYPE_CHECKING:
+    from torch.nn import Module
+
+METHODS: dict[str, Method] = {
+    "interval": Ibp(),
+    "crown-ibp": Crown(intermediate=False),
+    "crown": Crown(),
+    "alpha-crown": AlphaCrown(),
+}
+
+
+def load(source: "str | Path | Module", example: Tensor | None = None) -> Model:
+    """A network from an `.onnx`, `.onnx.gz` or `.pt2` file, or a PyTorch module with an example of its input.
+
+    Raises:
+        UnsupportedModel: lists every operator that is in the way.
+        InvalidModel: the file is broken.
+        InputError: the file is not there, or a module came without an example.
+    """
+    if not isinstance(source, str | Path):
+        from verifier.formats.torch import load_module
+
+        if example is None:
+            raise InputError("a PyTorch module needs an example of its input: load(module, example)")
+        return load_module(source, example)
+    if not Path(source).is_file():
+        raise InputError(f"{source}: there is no such file")
+    if str(source).endswith(".pt2"):
+        from verifier.formats.torch import load_pt2
+
+        return load_pt2(source)
+    from verifier.formats.onnx import load_onnx
+
+    return load_onnx(source)
+
+
+def verify(model: Model, region: Region, specification: Specification, **settings: object) -> Verdict:
+    """Answer one question: does the property hold everywhere in the region?
+
+    Args:
+        model: from `load`.
+        region: one region (`B` = 1).
+        specification: what must hold there; see `robust` and `Specification`.
+        **settings: as for `verify_each`.
+
+    Raises:
+        InputError: shapes do not fit, or the region holds more than one question.
+    """
+    if region.batch != 1:
+        raise InputError(f"verify answers one question, the region holds {region.batch}; use verify_each")
+    return next(verify_each(model, region, specification, **settings)).verdict  # type: ignore[arg-type]
+
+
+def verify_each(
+    model: Model,
+    region: Region,
+    specification: Specification,
+    *,
+    method: str = "auto",
+    timeout: float = 60.0,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    seed: int = 0,
+    memory: int = 2**30,
+    note: Callable[[str], None] = lambda _: None,
+) -> Iterator[Answer]:
+    """Answer `B` questions, in the order in which they are decided.
+
+    Args:
+        model, region, specification: as for `verify`; their batch axes belong together.
+        method: `auto`, or one of the names of `verifier.plan.PLANS`.
+        timeout: seconds of work for one input.
+        device, dtype: where and in what to search; proofs are always float64 on the CPU.
+        seed: of the attack.
+        memory: bytes that coefficients may take.
+        note: hears what is being worked on, for progress.
+    """
+    settings = Settings(plan(method), timeout, device, dtype, seed, memory)
+    yield from run(Problem(model, region, specification), settings, note)
+
+
+def bounds(
+    model: Model,
+    region: Region,
+    specification: Specification | None = None,
+    *,
+    method: str | Method = "crown",
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    memory: int = 2**30,
+    proof: bool = False,
+) -> Bounds:
+    """Lower and upper bounds of every layer over the region, and lower bounds of the specification's rows.
+
+    Args:
+        method: a name (`interval`, `crown-ibp`, `crown`, `alpha-crown`) or a method with its parameters.
+        proof: compute in float64 and widen by everything that rounding could have done.
+
+    Returns:
+        `table`: an `Interval (B, *)` for each node of `model.graph`; `rows (S, B)`.
+    """
+    chosen = METHODS.get(method) if isinstance(method, str) else method
+    if chosen is None:
+        raise InputError(f"no bound is called {method!r}; there are {', '.join(METHODS)}")
+    return propagate(model.graph, region, chosen, specification, Options(dtype, device, memory, proof))
