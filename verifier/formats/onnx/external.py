@@ -10,7 +10,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 from verifier.errors import InvalidModel
 from verifier.formats.onnx.values import admit
 
-BITS = {
+BITS: dict[int, int] = {
     TensorProto.FLOAT: 32,
     TensorProto.DOUBLE: 64,
     TensorProto.FLOAT16: 16,

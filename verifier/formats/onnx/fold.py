@@ -12,6 +12,7 @@ from onnx import TensorProto, helper
 from verifier.errors import InvalidModel
 from verifier.formats.onnx.call import Call, Context, Obstacle, whole
 from verifier.formats.onnx.cast import cast_constant
+from verifier.formats.onnx.slicing import one_slice
 from verifier.formats.onnx.table import TRANSLATORS, key
 from verifier.formats.onnx.values import INTEGER, Const, Value, Wire, constant, is_integer, is_real, rounded
 from verifier.graph.build import Builder
@@ -175,17 +176,6 @@ def _slice(call: Call) -> Const | None:
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         index[call.axis(axis, len(x.shape))] = one_slice(start, end, step, x.shape[axis])
     return Const(x.array[tuple(index)], x.type)
-
-
-def one_slice(start: int, end: int, step: int, size: int) -> slice:
-    """ONNX's clamping as a Python slice."""
-    if step == 0:
-        raise InvalidModel("a slice with step zero")
-    start, end = (n + size if n < 0 else n for n in (start, end))
-    if step > 0:
-        return slice(min(max(start, 0), size), min(max(end, 0), size), step)
-    end = min(max(end, -1), size - 1)
-    return slice(min(max(start, 0), size - 1), None if end < 0 else end, step)
 
 
 FOLDS: dict[str, Callable[[Call], Const | None]] = {

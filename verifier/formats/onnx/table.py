@@ -4,12 +4,51 @@ from collections.abc import Callable, Mapping
 
 from verifier.formats.onnx import cast
 from verifier.formats.onnx.call import Call
-from verifier.formats.onnx.ops import activation, arithmetic, conv, dense, normalization, same, shape
+from verifier.formats.onnx.ops import (
+    activation,
+    arithmetic,
+    conv,
+    dense,
+    functions,
+    linear_maps,
+    logic,
+    moves,
+    normalization,
+    pool,
+    quantize,
+    reduce,
+    resize,
+    same,
+    scatter,
+    sequences,
+    shape,
+    softmax,
+)
 from verifier.formats.onnx.values import Value
 
 Translator = Callable[[Call], Value | tuple[Value, ...]]
 
-FAMILIES = (same, cast, shape, dense, conv, arithmetic, activation, normalization)
+FAMILIES = (
+    same,
+    cast,
+    shape,
+    moves,
+    scatter,
+    dense,
+    conv,
+    pool,
+    arithmetic,
+    reduce,
+    activation,
+    functions,
+    softmax,
+    normalization,
+    logic,
+    resize,
+    linear_maps,
+    quantize,
+    sequences,
+)
 TRANSLATORS: Mapping[str, Translator] = {key: function for family in FAMILIES for key, function in family.TABLE.items()}
 
 

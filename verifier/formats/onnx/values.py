@@ -14,7 +14,7 @@ from onnx import TensorProto, numpy_helper
 from verifier.errors import InvalidModel
 from verifier.graph.build import MAX_ENTRIES
 
-PRECISION = {
+PRECISION: dict[int, np.dtype] = {
     TensorProto.FLOAT: np.dtype(np.float32),
     TensorProto.DOUBLE: np.dtype(np.float64),
     TensorProto.FLOAT16: np.dtype(np.float16),
@@ -27,7 +27,7 @@ NARROW = (
     TensorProto.FLOAT8E5M2FNUZ,
 )
 REAL = (*PRECISION, *NARROW)
-INTEGER = {
+INTEGER: dict[int, np.dtype] = {
     TensorProto.INT8: np.dtype(np.int8),
     TensorProto.INT16: np.dtype(np.int16),
     TensorProto.INT32: np.dtype(np.int32),
@@ -37,7 +37,7 @@ INTEGER = {
     TensorProto.UINT32: np.dtype(np.uint32),
     TensorProto.UINT64: np.dtype(np.uint64),
 }
-SMALL_INTEGER = {TensorProto.INT4: np.dtype(np.int8), TensorProto.UINT4: np.dtype(np.uint8)}
+SMALL_INTEGER: dict[int, np.dtype] = {TensorProto.INT4: np.dtype(np.int8), TensorProto.UINT4: np.dtype(np.uint8)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,8 @@ class Const:
 
     def tensor(self) -> torch.Tensor:
         """Float64, ready to be a parameter of an op."""
-        return torch.from_numpy(np.array(self.array, dtype=np.float64, order="C"))
+        array = np.ascontiguousarray(self.array, dtype=np.float64).reshape(self.shape)
+        return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def admit(shape: tuple[int, ...] | list[int], what: str) -> None:
         raise InvalidModel(f"{what}: a tensor of {entries:,} entries; more than {MAX_ENTRIES:,} is refused")
 
 
-def constant(array: np.ndarray, type: int | None = None) -> Const:
+def constant(array: np.ndarray | np.generic, type: int | None = None) -> Const:
     """A `Const` of a plain numpy array; `type` is its element type where that differs from the array's own."""
     array = np.asarray(array)
     if array.dtype.kind == "f":

@@ -62,6 +62,23 @@ class Multiply(Affine):
 
 
 @dataclass(frozen=True, eq=False)
+class Contract(Affine):
+    """Einstein sum with one constant: `equation` names the axes of the argument, our batch axis first, then its own."""
+
+    equation: str
+    weight: Tensor
+
+    def forward(self, *args: Tensor) -> Tensor:
+        return torch.einsum(self.equation, args[0], self.weight)
+
+    def abs(self) -> "Contract":
+        return replace(self, weight=self.weight.abs())
+
+    def terms(self, shapes: Sequence[torch.Size], out: torch.Size) -> int:
+        return shapes[0].numel() + out.numel()  # generous, as for `Multiply`
+
+
+@dataclass(frozen=True, eq=False)
 class Scale(Affine):
     """`x * weight`, entry by entry; `weight` broadcasts against `*`."""
 

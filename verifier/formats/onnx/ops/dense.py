@@ -35,7 +35,7 @@ def _by_constant(call: Call, x: Wire, weight: Const) -> Wire:
         out = call.add(Linear(w.unsqueeze(0)), x)
         return call.add(Reshape(out.shape[:-1]), out)
     if w.dim() == 2:
-        return call.add(Linear(w.T.contiguous()), x)
+        return call.add(Linear(w.T), x)
     if len(x.shape) > 1:
         return call.add(Multiply(w, left=False), x)
     row = call.add(Reshape((1, *x.shape)), x)
@@ -84,7 +84,7 @@ def gemm(call: Call) -> Value:
     if call.attr_int("transB", 0):
         b = swap(call, b)
     if isinstance(b, Const) and isinstance(c, Const) and not isinstance(a, Const):
-        return _affine(call, a, real(alpha * b.array, b), real(beta * c.array, c))
+        return _affine(call, a, scaled(b, alpha), scaled(c, beta))
     out = product(call, a, b)
     if alpha != 1:
         out = call.add(Scale(torch.tensor(alpha, dtype=torch.float64)), out)
@@ -97,10 +97,14 @@ def gemm(call: Call) -> Value:
     return call.add(Sum((1, 1)), out, c)
 
 
+def scaled(x: Const, factor: float) -> Const:
+    return x if factor == 1 else real(factor * x.array, x)
+
+
 def _affine(call: Call, x: Wire, weight: Const, bias: Const) -> Wire:
     """The common layer: weight and bias in one node where the bias is a row."""
     _check_size(call, x, weight)
-    w, b = weight.tensor().T.contiguous(), bias.tensor()
+    w, b = weight.tensor().T, bias.tensor()
     if b.numel() in (1, len(w)) and (b.numel() == 1 or b.shape[-1] == len(w)):
         return call.add(Linear(w, b.reshape(-1).expand(len(w)).contiguous()), x)
     return call.add(Shift(b), call.add(Linear(w), x))
