@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,8 +22,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from verifier.formats.datasets import Dataset, load_directory
-
-# Networks
 
 
 class Normalise(nn.Module):
@@ -145,8 +143,6 @@ class Certified:
     def loss(self, network: nn.Sequential, images: Tensor, labels: Tensor, progress: float) -> Tensor:
         strength = min(max((progress - self.start) / (self.steady - self.start), 0.0), 1.0)
         clean = F.cross_entropy(network(images), labels)
-        if strength == 0:
-            return clean
         worst = F.cross_entropy(worst_logits(network, images, labels, strength * self.eps), labels)
         return (1 - strength / 2) * clean + strength / 2 * worst
 
@@ -154,7 +150,7 @@ class Certified:
 @dataclass(frozen=True)
 class Recipe:
     dataset: str
-    network: type
+    network: Callable[[Tensor], nn.Sequential]
     objective: Plain | Adversarial | Certified
     epochs: int
     measured: tuple[float, ...]  # radii for the model card
@@ -210,7 +206,7 @@ def measure(network: nn.Sequential, data: Dataset, radii: tuple[float, ...]) -> 
     images, labels = torch.from_numpy(data.images), torch.from_numpy(data.labels)
     torch.manual_seed(0)
 
-    def percent(right) -> str:
+    def percent(right: Callable[[Tensor, Tensor], Tensor]) -> str:
         parts = zip(images.split(500), labels.split(500), strict=True)
         return f"{100 * sum(right(x, y).sum().item() for x, y in parts) / len(labels):.2f} %"
 
@@ -224,10 +220,8 @@ def measure(network: nn.Sequential, data: Dataset, radii: tuple[float, ...]) -> 
         print(f"eps {eps:.6g}: attacked {attacked}, interval bounds {percent(lambda x, y, e=eps: certified(x, y, e))}")
 
 
-# ONNX, node by node
-
-
 def to_onnx(name: str, network: nn.Sequential, shape: tuple[int, ...], metadata: dict[str, str]) -> onnx.ModelProto:
+    """The network node by node, with a batch axis of any length."""
     nodes, weights, value = [], [], "input"
 
     def add(op: str, *constants: tuple[str, Tensor], **attributes: object) -> None:
@@ -246,8 +240,8 @@ def to_onnx(name: str, network: nn.Sequential, shape: tuple[int, ...], metadata:
                 add("Sub", ("mean", layer.mean[None]))
                 add("Div", ("std", layer.std[None]))
             case nn.Conv2d():
-                parameters = ("weight", layer.weight), ("bias", layer.bias)
-                add("Conv", *parameters, kernel_shape=layer.kernel_size, strides=layer.stride, pads=2 * layer.padding)
+                shape_of = {"kernel_shape": layer.kernel_size, "strides": layer.stride, "pads": 2 * layer.padding}
+                add("Conv", ("weight", layer.weight), ("bias", layer.bias), **shape_of)
             case nn.Linear():
                 add("Gemm", ("weight", layer.weight), ("bias", layer.bias), transB=1)
             case nn.Flatten():
@@ -280,14 +274,11 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     recipe = RECIPES[arguments.model]
-    if arguments.epochs:
-        recipe = replace(recipe, epochs=arguments.epochs)
+    recipe = replace(recipe, epochs=arguments.epochs or recipe.epochs)
     data = load_directory(arguments.data, "train")
     if data.name != recipe.dataset:
         parser.error(f"{arguments.model} is trained on {recipe.dataset}, but {arguments.data} holds {data.name}")
-    begin = time.time()
     network = train(recipe, data, arguments.seed)
-    seconds = time.time() - begin
     metadata = {
         "dataset": data.name,
         "input_range": "0 1",
@@ -300,7 +291,6 @@ def main() -> None:
     path = arguments.out / f"{arguments.model}.onnx"
     path.write_bytes(model.SerializeToString(deterministic=True))
     print(f"{path}: {path.stat().st_size:,} bytes, {sum(p.numel() for p in network.parameters()):,} parameters")
-    print(f"trained in {seconds:.0f} s")
     measure(network, load_directory(arguments.data, "test"), recipe.measured)
 
 
