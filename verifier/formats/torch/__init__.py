@@ -1,1 +1,6 @@
 """The PyTorch door: modules in memory and `.pt2` programs become graphs."""
+
+from verifier.formats.torch.file import load_pt2
+from verifier.formats.torch.module import load_module
+
+__all__ = ["load_module", "load_pt2"]

@@ -55,8 +55,16 @@ def run(target: str, arguments: Sequence[Any]) -> Any:
     """PyTorch's own result for arguments in the order of the schema."""
     found = overload(target)
     if found is None:
-        return PYTHON[target](*arguments)
+        return on_values(target, arguments)
     return found(**{p.name: value for p, value in zip(found._schema.arguments, arguments, strict=True)})
+
+
+def on_values(target: str, arguments: Sequence[Any]) -> Any:
+    """Arithmetic of sizes, and items of lists."""
+    bounded = all(isinstance(a, int | float) and abs(a) < 2**63 for a in arguments)
+    if target != "operator.getitem" and not bounded:
+        raise ValueError(f"{target} of something else than numbers of ordinary size")
+    return PYTHON[target](*arguments)
 
 
 def replaced(target: str, arguments: Sequence[Any], **changes: Any) -> tuple[Any, ...]:
@@ -77,3 +85,11 @@ def returns_view(target: str) -> bool:
     """Whether the result may share memory with an argument, as far as the schema says."""
     found = overload(target)
     return found is not None and any(p.alias_info is not None for p in found._schema.returns)
+
+
+def functional(target: str) -> str:
+    """The operator that returns what this one writes: `relu_.default` is `relu.default`."""
+    if not writes(target):
+        return target
+    name, _, variant = target.partition(".")
+    return f"{name.removesuffix('_')}.{variant}"

@@ -16,18 +16,18 @@ from verifier.formats.torch.program import Call, Name, Program
 FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 
 
-def export_module(module: nn.Module, example: Tensor) -> Program:
-    """The program of `module` in its present mode; writes in place are removed by torch.export itself."""
+def export_module(module: nn.Module, example: Tensor) -> Any:
+    """What torch.export makes of `module` in its present mode."""
     try:
         with torch.no_grad():
-            exported = torch.export.export(module, (example,), strict=False)
-            if any(
-                isinstance(n.target, torch._ops.OpOverload) and n.target._schema.is_mutable for n in calls(exported)
-            ):
-                exported = exported.run_decompositions({})
+            return torch.export.export(module, (example,), strict=False)
     except Exception as error:
         raise UnsupportedModel(failure(type(module).__name__, error)) from error
-    return from_exported(exported, type(module).__name__)
+
+
+def writes_in_place(exported: Any) -> bool:
+    """Whether some operator of the program changes one of its arguments."""
+    return any(isinstance(n.target, torch._ops.OpOverload) and n.target._schema.is_mutable for n in calls(exported))
 
 
 def failure(name: str, error: Exception) -> str:
@@ -114,5 +114,5 @@ def argument(value: Any) -> Any:
 
 def line_of(trace: str | None) -> str:
     """The innermost line of a stack trace that is not PyTorch's own."""
-    frames = [(path, line) for path, line in FRAME.findall(trace or "") if f"{os.sep}torch{os.sep}" not in path]
+    frames = [(path, line) for path, line in FRAME.findall(trace or "") if "-packages/torch/" not in path]
     return f"{os.path.basename(frames[-1][0])}:{frames[-1][1]}" if frames else ""

@@ -6,7 +6,25 @@ from verifier.formats.torch import aten
 from verifier.formats.torch.program import Call, names
 from verifier.formats.torch.site import Blocked, Obstacle, Ref
 
-MAY_SHARE = frozenset(["einsum.default"])  # results that may share memory although the schema does not say so
+MAY_SHARE = frozenset(
+    [
+        "_unsafe_view.default",
+        "alpha_dropout.default",
+        "atleast_1d.default",
+        "atleast_2d.default",
+        "channel_shuffle.default",
+        "dropout.default",
+        "einsum.default",
+        "feature_dropout.default",
+        "meshgrid.indexing",
+        "pad.default",
+        "pixel_shuffle.default",
+        "pixel_unshuffle.default",
+        "type_as.default",
+        "unsafe_chunk.default",
+        "unsafe_split.Tensor",
+    ]
+)  # results that may share memory with an argument although the schema does not say so
 
 
 class Memory:

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from verifier.errors import InputError, UnsupportedModel
 from verifier.formats.torch.evaluator import RowByRow
-from verifier.formats.torch.exported import export_module
+from verifier.formats.torch.exported import export_module, from_exported, writes_in_place
 from verifier.formats.torch.translate import translate
+from verifier.graph.graph import Graph
 from verifier.model import Model
 
 
@@ -21,27 +22,44 @@ def load_module(module: nn.Module, example_input: Tensor) -> Model:
     """
     if not isinstance(example_input, Tensor) or not example_input.is_floating_point():
         raise InputError("the example input must be a tensor of floating-point numbers")
-    frozen, dtype = frozen_copy(module)
+    frozen = frozen_copy(module)
+    dtype = precision(frozen, example_input)
     example = example_input.detach().to("cpu", dtype)
     example, note = single_row(frozen, example)
-    program = export_module(frozen, example)
-    graph = translate(program, type(module).__name__)
+    graph = export_graph(frozen, example)
     evaluator = RowByRow(lambda row: only_tensor(frozen(row.clone())), tuple(example.shape), dtype, "the module itself")
     notes = (note, *precision_notes(dtype))
     return Model(graph, evaluator, type(module).__name__, tuple(n for n in notes if n))
 
 
-def frozen_copy(module: nn.Module) -> tuple[nn.Module, torch.dtype]:
-    """A copy on the CPU in eval mode, and the precision it computes in."""
+def export_graph(module: nn.Module, example: Tensor) -> Graph:
+    """The graph; where writes in place are in the way, PyTorch rewrites the program without them."""
+    name = type(module).__name__
+    exported = export_module(module, example)
     try:
-        frozen = copy.deepcopy(module).cpu().eval()
+        return translate(from_exported(exported, name), name)
+    except UnsupportedModel:
+        if not writes_in_place(exported):
+            raise
+    with torch.no_grad():
+        return translate(from_exported(exported.run_decompositions({}), name), name)
+
+
+def frozen_copy(module: nn.Module) -> nn.Module:
+    """A copy on the CPU in eval mode."""
+    try:
+        return copy.deepcopy(module).cpu().eval()
     except RuntimeError as error:
         raise UnsupportedModel(
             f"{type(module).__name__} can't be copied: {error}\n"
             "Try torch.nn.utils.remove_weight_norm, or parametrizations instead of hooks."
         ) from error
-    dtypes = {t.dtype for t in [*frozen.parameters(), *frozen.buffers()] if t.is_floating_point()}
-    return frozen, next(iter(dtypes)) if len(dtypes) == 1 else torch.float32
+
+
+def precision(module: nn.Module, example: Tensor) -> torch.dtype:
+    """What the module computes in: the precision of its weights, else of the example."""
+    dtypes = {t.dtype for t in [*module.parameters(), *module.buffers()] if t.is_floating_point()}
+    return next(iter(dtypes)) if len(dtypes) == 1 else example.dtype
 
 
 def single_row(module: nn.Module, example: Tensor) -> tuple[Tensor, str]:

@@ -1,5 +1,6 @@
 """What one operator's translation sees: its call, the graph under construction, and how to say that it can't."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -7,7 +8,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
-from verifier.graph.build import Builder
+from verifier.graph.build import MAX_ENTRIES, Builder
 from verifier.graph.op import Op
 from verifier.graph.ops.dense import Constant
 
@@ -66,6 +67,11 @@ class Site:
 
     def refuse(self, reason: str) -> NoReturn:
         raise Obstacle(reason)
+
+    def room(self, *sizes: int) -> None:
+        """Refuse a table or matrix of ours that would fill the memory."""
+        if math.prod(sizes) > MAX_ENTRIES // 2:
+            self.refuse(f"it would need a table of {math.prod(sizes):,} entries")
 
     def known(self, value: Any, what: str) -> Tensor:
         """The value as a float64 constant; refused where it depends on the input."""

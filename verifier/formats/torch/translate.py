@@ -65,31 +65,25 @@ class Walk:
             yield from bind(call.outputs, result)
 
     def result(self, call: Call) -> Any:
-        target = functional(call.target) if aten.writes(call.target) else call.target
+        target = aten.functional(call.target)
         args = tuple(substitute(argument, self.env) for argument in call.arguments)
         if target not in FOLDABLE and target not in aten.PYTHON:
             raise Obstacle("not supported")
         if target in aten.PYTHON and not isinstance(args[0], Blocked):
             return aten.run(target, args)  # an item of a list, which may hold blocked ones besides
+        if target not in TABLE and list(within(args, (Ref, Blocked))):
+            raise Obstacle("supported on constants only")
         for blocked in within(args, Blocked):
             raise Obstacle(f"uses {blocked.reason}" if blocked.reason else "")
         self.memory.check(call)
         refs = list(within(args, Ref))
         if not refs:
             return folded(target, args)
-        if target not in TABLE:
-            raise Obstacle("supported on constants only")
         if any(ref.truth for ref in refs) and target not in TRUTHFUL:
             raise Obstacle("arithmetic on truth values that depend on the input")
         site = Site(self.builder, target, args, f"{call.module}/{target.partition('.')[0]}".lstrip("/"))
         result = TABLE[target](site, *args)
         return as_truth(result) if target in SHAPE and any(ref.truth for ref in refs) else result
-
-
-def functional(target: str) -> str:
-    """The operator that returns what this one writes: `relu_.default` is `relu.default`."""
-    name, _, variant = target.partition(".")
-    return f"{name.removesuffix('_')}.{variant}"
 
 
 def folded(target: str, args: tuple[Any, ...]) -> Any:
@@ -111,7 +105,7 @@ def as_truth(result: Any) -> Any:
     return Ref(result.node, truth=True) if isinstance(result, Ref) else [as_truth(item) for item in result]
 
 
-def within(value: Any, kind: type) -> Iterator[Any]:
+def within(value: Any, kind: type | tuple[type, ...]) -> Iterator[Any]:
     if isinstance(value, kind):
         yield value
     elif isinstance(value, list | tuple):

@@ -53,7 +53,7 @@ def clamp(site: Site, x: Any, least: Any = None, greatest: Any = None) -> Ref:
 
 
 def hardsigmoid(site: Site, x: Ref) -> Ref:
-    return scaled(site, clipped(site, plus(site, x, real(3)), 0, 6), 1 / 6)
+    return clipped(site, plus(site, scaled(site, x, 1 / 6), real(0.5)), 0, 1)
 
 
 POINTWISE: dict[str, tuple[str, Callable[..., Tensor]]] = {
@@ -79,7 +79,6 @@ POINTWISE: dict[str, tuple[str, Callable[..., Tensor]]] = {
     "selu": ("Selu", functional.selu),
     "celu": ("Celu", functional.celu),
     "softplus": ("Softplus", functional.softplus),
-    "softsign": ("Softsign", functional.softsign),
     "softshrink": ("Softshrink", functional.softshrink),
     "hardshrink": ("Hardshrink", functional.hardshrink),
     "threshold": ("Threshold", functional.threshold),

@@ -7,7 +7,7 @@ import torch
 
 from verifier.formats.torch.ops.shape import reshaped, transposed
 from verifier.formats.torch.site import Blocked, Lowering, Ref, Site, real, rows
-from verifier.graph.ops.activation import Clip
+from verifier.graph.ops.activation import Clip, Relu
 from verifier.graph.ops.dense import Reduce, Scale, Shift, Sum
 from verifier.graph.ops.opaque import Pointwise
 from verifier.graph.ops.pool import Max
@@ -49,9 +49,11 @@ def times(site: Site, a: Any, b: Any) -> Ref:
 def divide(site: Site, a: Any, b: Any, mode: Any = None) -> Ref:
     if mode is not None:
         site.refuse(f"division rounded with {mode!r}")
-    if isinstance(b, Ref):
-        return site.add(Pointwise("Div", torch.div), site.ref(a), b)
-    return site.add(Scale(1 / real(b)), a)
+    if not isinstance(b, Ref):
+        return site.add(Scale(1 / real(b)), a)
+    if isinstance(a, Ref):
+        return site.add(Pointwise("Div", torch.div), a, b)
+    return site.add(Scale(real(a)), site.add(Pointwise("Reciprocal", torch.reciprocal), b, part="inverse"))
 
 
 def negated(site: Site, x: Ref, part: str = "") -> Ref:
@@ -84,6 +86,8 @@ def clipped(site: Site, x: Ref, least: Any, greatest: Any) -> Ref:
     high = real(math.inf if greatest is None else greatest)
     shape = tuple(torch.broadcast_shapes(site.shape(x), low.shape, high.shape))
     wide = x if len(shape) == site.rank(x) else site.add(Expand(shape), x, part="expand")
+    if greatest is None and low.numel() == 1 and low.item() == 0:
+        return site.add(Relu(), wide)
     return site.add(Clip(low, high), wide)
 
 
@@ -162,6 +166,13 @@ def conjunction(site: Site, a: Any, b: Any) -> Ref:
     return Ref(times(site, a, b).node, truth=True)
 
 
+def some(site: Site, x: Ref, dims: Any = None, keepdim: bool = False) -> Ref:
+    """Whether any entry is true."""
+    if not x.truth:
+        site.refuse("truth of numbers")
+    return Ref(amax(site, x, dims, keepdim).node, truth=True)
+
+
 def where(site: Site, condition: Any, a: Any, b: Any) -> Ref:
     """A constant condition only masks, which is affine; `inf` as in attention masks is left to `torch.where`."""
     finite = all(isinstance(t, Ref) or bool(real(t).isfinite().all()) for t in (a, b))
@@ -217,6 +228,7 @@ ARITHMETIC: dict[str, Lowering] = {
     **{f"{name}.{kind}": comparison(*spec) for name, spec in COMPARISONS.items() for kind in ("Scalar", "Tensor")},
     **rows("logical_not.default bitwise_not.default", negation),
     **rows("logical_and.default bitwise_and.Tensor", conjunction),
+    **rows("any.default any.dim any.dims", some),
     **rows("where.self where.ScalarOther where.ScalarSelf where.Scalar", where),
     **rows("masked_fill.Scalar masked_fill.Tensor", masked_fill),
     "tril.default": masked(torch.tril),

@@ -94,7 +94,9 @@ def spread(args: tuple[Tensor, ...]) -> list[Tensor]:
 
 def cumsum(site: Site, x: Ref, dim: int, dtype: Any = None) -> Ref:
     axis = site.axis(x, dim)
-    return along(site, x, axis, real(torch.ones(site.shape(x)[axis], site.shape(x)[axis]).tril()))
+    size = site.shape(x)[axis]
+    site.room(size, size)
+    return along(site, x, axis, torch.ones((size, size), dtype=torch.float64).tril())
 
 
 def along(site: Site, x: Ref, axis: int, matrix: Tensor) -> Ref:

@@ -56,6 +56,8 @@ def instance_norm(
     epsilon: float,
     cudnn: bool,
 ) -> Ref:
+    if own and mean is not None:
+        site.refuse("it updates its running statistics: the module is in training mode")
     if not own:
         return batch_norm(site, x, weight, bias, mean, variance, epsilon)
     return group_norm(site, x, site.shape(x)[1], weight, bias, epsilon)

@@ -66,5 +66,5 @@ PLAIN: dict[str, Lowering] = {
     "sym_size.int": size,
     **rows("zeros_like.default new_zeros.default zero.default", full(0)),
     **rows("ones_like.default new_ones.default", full(1)),
-    **rows("full_like.default new_full.default fill.Scalar", full(None)),
+    **rows("full_like.default new_full.default fill.Scalar fill.Tensor", full(None)),
 }

@@ -31,6 +31,7 @@ def max_pool(space: int) -> Lowering:
     def lower(site: Site, x: Ref, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil: bool) -> Ref:
         shape = site.shape(x)
         moves = windows(shape[-space:], kernel, stride, padding, dilation, ceil)
+        site.room(*shape[:-space], *(m.count * m.kernel for m in moves))
         return site.add(Max(), site.add(Pick(window_index(shape[:-space], moves)), x, part="windows"))
 
     return lower
@@ -86,6 +87,7 @@ def adaptive_avg_pool(space: int) -> Lowering:
             kernel = tuple(n // o for n, o in zip(sizes, wanted, strict=True))
             return average(site, x, windows(sizes, kernel, None, 0, 1, False), real(math.prod(kernel)))
         for axis, (n, o) in enumerate(zip(sizes, wanted, strict=True)):
+            site.room(n, o)
             x = along(site, x, first + axis, adaptive_mean(n, o)) if n != o else x
         return x
 
@@ -96,5 +98,6 @@ POOL: dict[str, Lowering] = {
     **{f"max_pool{d}d.default": max_pool(d) for d in (1, 2, 3)},
     **{f"max_pool{d}d_with_indices.default": with_indices(max_pool(d)) for d in (1, 2, 3)},
     **{f"avg_pool{d}d.default": avg_pool(d) for d in (1, 2, 3)},
-    **{f"{under}adaptive_avg_pool{d}d.default": adaptive_avg_pool(d) for d in (1, 2, 3) for under in ("", "_")},
+    **{f"adaptive_avg_pool{d}d.default": adaptive_avg_pool(d) for d in (1, 2, 3)},
+    **{f"_adaptive_avg_pool{d}d.default": adaptive_avg_pool(d) for d in (2, 3)},
 }

@@ -34,6 +34,8 @@ def nearest(kernel: str, space: int, packed: bool) -> Lowering:
 def interpolated(kernel: str, space: int, packed: bool) -> Lowering:
     def lower(site: Site, x: Ref, wanted: Any, corners: bool, *scales: Any) -> Ref:
         def matrix(size: int, out: int, scale: float | None) -> Tensor:
+            site.room(size, max(size, out))
+
             def resize(rows: Tensor) -> Tensor:
                 flat: Tensor = run(kernel, (rows[:, None, :, None], [out, 1], corners, scale, None))[:, 0, :, 0]
                 return flat

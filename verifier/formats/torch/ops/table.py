@@ -72,6 +72,9 @@ FOLDABLE = CONSTANT_ONLY | frozenset(TABLE)
 
 TRUTHFUL = frozenset(
     [
+        "any.default",
+        "any.dim",
+        "any.dims",
         "where.self",
         "where.ScalarOther",
         "where.ScalarSelf",
