@@ -43,6 +43,8 @@ class Context:
     opset: dict[str, int]
     reserved: frozenset[str]  # tensor names of the file, which inner nodes must not take
     final: dict[str, str] = field(default_factory=dict)  # node of ours -> the file's name for its value
+    made: dict[str, tuple[Op, tuple[str, ...]]] = field(default_factory=dict)  # our nodes: op and arguments
+    notes: list[str] = field(default_factory=list)
     serial: int = 0
 
     def inner_name(self, stem: str) -> str:
@@ -194,6 +196,7 @@ class Call:
         stem = next((name for name in self.node.output if name), self.name)
         node = builder.add(op, *(w.node for w in wires), name=self.context.inner_name(stem))
         shape = builder.shape(node)
+        self.context.made[node] = (op, tuple(w.node for w in wires))
         return Wire(node, shape, wires[0].type if type is None else type)
 
     def to_wire(self, value: Tensorial) -> Wire:

@@ -100,9 +100,12 @@ class OrtEvaluator:
         for first in range(0, len(x), group):
             rows = x[first : first + group].reshape(-1, *feed.shape[1:])
             full = np.concatenate([rows, np.repeat(rows[-1:], group - len(rows), axis=0)])
-            parts.append(self._run({feed.name: feed.array(full)})[: len(rows)])
-        out = np.concatenate(parts)
-        return out.reshape(len(x), 1, *out.shape[1:]).astype(np.float32)
+            out = self._run({feed.name: feed.array(full)})
+            if out.shape[:1] != (group,):
+                raise InvalidModel(f"the output of shape {out.shape} does not lead with the batch size {group}")
+            parts.append(out[: len(rows)])
+        rows = np.concatenate(parts)
+        return rows.reshape(len(x), 1, *rows.shape[1:]).astype(np.float32)
 
     def _open_batch(self) -> bool:
         if len(self._feeds) != 1 or not self._feeds[0].shape or self._feeds[0].shape[0] != 1:

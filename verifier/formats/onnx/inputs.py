@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from onnx import ModelProto, TensorProto, ValueInfoProto
+from onnx import ModelProto, ValueInfoProto
 
 from verifier.errors import InputError, InvalidModel, UnsupportedModel
 from verifier.formats.onnx.structure import initializer_names
@@ -105,7 +105,3 @@ def split(x: np.ndarray, feeds: tuple[Feed, ...]) -> dict[str, np.ndarray]:
         parts[feed.name] = feed.array(flat[first : first + feed.entries].reshape(feed.shape))
         first += feed.entries
     return parts
-
-
-def element_types(feeds: tuple[Feed, ...]) -> set[int]:
-    return {feed.type for feed in feeds} - {TensorProto.FLOAT}

@@ -1,21 +1,24 @@
 """`load_onnx`: from a file to a `Model`."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from onnx import ModelProto, NodeProto
+from onnx import ModelProto, NodeProto, TensorProto
 
 from verifier.errors import InputError, InvalidModel, VerifierError
+from verifier.formats.onnx.batch import possible_batch, rows_agree, single
 from verifier.formats.onnx.call import Context
 from verifier.formats.onnx.evaluator import OrtEvaluator
 from verifier.formats.onnx.external import embed_external
 from verifier.formats.onnx.initial import initial_values
 from verifier.formats.onnx.inputs import Feed, feeds_of, start
+from verifier.formats.onnx.local_functions import inline
 from verifier.formats.onnx.source import read_model
 from verifier.formats.onnx.structure import initializer_names, reads, sort_nodes
 from verifier.formats.onnx.translate import Walk, named, report
-from verifier.formats.onnx.values import Const, Sequence, Wire
+from verifier.formats.onnx.values import Const, Sequence, Wire, type_name
 from verifier.graph.graph import Graph
 from verifier.model import Model
 
@@ -39,13 +42,45 @@ def load_onnx(
 
 
 def _load(path: Path, output: str | None, shapes: dict[str, tuple[int, ...]]) -> Model:
-    model = read_model(path)
+    model = inline(read_model(path))
     embed_external(model, path.parent)
     feeds, notes = feeds_of(model, shapes)
     name, more = choose_output(model, output)
+    notes += more + remarks(model, feeds)
     prune(model, name, feeds)
-    graph = translate(model, name, feeds, path.name)
-    return Model(graph, OrtEvaluator(model, feeds, name), str(path), tuple(notes + more))
+    group = None if shapes else possible_batch(model, feeds)
+    if group is not None:
+        found = _as_batch(model, name, feeds, group, path)
+        if found is not None:
+            return replace(found, notes=(*notes, *found.notes))
+        notes.append(f"the leading size {group} was kept: outputs do not belong to one row of the input each")
+    graph, decided = translate(model, name, feeds, path.name)
+    return Model(graph, OrtEvaluator(model, feeds, name), str(path), (*notes, *decided))
+
+
+def _as_batch(model: ModelProto, output: str, feeds: tuple[Feed, ...], group: int, path: Path) -> Model | None:
+    """The model with one row instead of `group`, if the file treats its rows independently."""
+    one = single(feeds)
+    try:
+        graph, notes = translate(model, output, one, path.name)
+    except VerifierError:
+        return None
+    evaluator = OrtEvaluator(model, one, output, group)
+    if not rows_agree(graph, evaluator, group):
+        return None
+    decided = f"the leading size {group} of the input is a batch axis (checked in {evaluator.name}); it was taken as 1"
+    return Model(graph, evaluator, str(path), (*notes, decided))
+
+
+def remarks(model: ModelProto, feeds: tuple[Feed, ...]) -> list[str]:
+    """What a user should know about the file as a whole."""
+    notes = []
+    if model.training_info:
+        del model.training_info[:]
+        notes.append("the file's training information was passed over")
+    for type in sorted({feed.type for feed in feeds} - {TensorProto.FLOAT}):
+        notes.append(f"the file computes in {type_name(type)}; results hold for real numbers with its weights")
+    return notes
 
 
 def choose_output(model: ModelProto, output: str | None) -> tuple[str, list[str]]:
@@ -80,8 +115,8 @@ def keep_only(items: Any, wanted: Callable[[Any], bool]) -> None:
             del items[i]
 
 
-def translate(model: ModelProto, output: str, feeds: tuple[Feed, ...], file: str) -> Graph:
-    """The graph of a sorted model; all obstacles in one error."""
+def translate(model: ModelProto, output: str, feeds: tuple[Feed, ...], file: str) -> tuple[Graph, list[str]]:
+    """The graph of a sorted model and notes on decisions; all obstacles in one error."""
     names = {name for node in model.graph.node for name in node.output} | {feed.name for feed in feeds}
     builder, wires = start(feeds, frozenset(names))
     opset = {entry.domain if entry.domain != "ai.onnx" else "": entry.version for entry in model.opset_import}
@@ -98,7 +133,7 @@ def translate(model: ModelProto, output: str, feeds: tuple[Feed, ...], file: str
         raise InvalidModel(f"the output {output!r} is a sequence, not a tensor")
     wire = value if isinstance(value, Wire) else constant_output(context, model, value)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    return named(builder.finish(wire.node, metadata), context.final)
+    return named(builder.finish(wire.node, metadata), context.final), context.notes
 
 
 def constant_output(context: Context, model: ModelProto, value: Const) -> Wire:

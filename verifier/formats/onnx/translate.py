@@ -12,9 +12,9 @@ from onnx import NodeProto
 from verifier.errors import InvalidModel, UnsupportedModel, VerifierError
 from verifier.formats.onnx.call import Call, Context, Obstacle
 from verifier.formats.onnx.fold import fold
-from verifier.formats.onnx.structure import label
+from verifier.formats.onnx.structure import label, reads, sort_nodes
 from verifier.formats.onnx.table import TRANSLATORS, key
-from verifier.formats.onnx.values import Value, Wire
+from verifier.formats.onnx.values import Value, Wire, decode
 from verifier.graph.graph import Graph
 
 
@@ -42,15 +42,19 @@ class Walk:
             self.step(node)
 
     def step(self, node: NodeProto) -> None:
-        for name in node.input:
+        names = reads(node)
+        for name in names:
             self.require(name)
-        if any(name in self.failed for name in node.input):
+        if any(name in self.failed for name in names):
             self.failed.update(node.output)
             return
         try:
             outputs = self._translate(node)
         except Obstacle as obstacle:
             self.obstacle(node, str(obstacle))
+            return
+        except Skipped:
+            self.failed.update(node.output)
             return
         except VerifierError:
             raise
@@ -80,6 +84,8 @@ class Walk:
         folded = fold(call)
         if folded is not None:
             return folded
+        if key(node.domain, node.op_type) == "If":
+            return self._branch(call)
         translator = TRANSLATORS.get(key(node.domain, node.op_type))
         if translator is None:
             raise Obstacle("unknown operator" if node.domain else "not supported")
@@ -88,6 +94,24 @@ class Walk:
         if unread:
             raise Obstacle(f"{', '.join(unread)} is not supported")
         return result if isinstance(result, tuple) else (result,)
+
+    def _branch(self, call: Call) -> tuple[Value, ...]:
+        """An `If` whose condition is known is the branch that it takes."""
+        condition = call.constant(0, "condition")
+        if condition.array.size != 1:
+            raise InvalidModel(f"node {call.name}: a condition with {condition.array.size} entries")
+        graph = call.attr_graph("then_branch" if condition.array.reshape(()) else "else_branch")
+        names = [info.name for info in graph.output]
+        own = {tensor.name: decode(tensor, f"initializer {tensor.name!r}") for tensor in graph.initializer}
+        self.values.update(own)
+        self.run(sort_nodes(graph, names, set(self.values) | self.failed))
+        if any(name in self.failed for name in names):
+            raise Skipped
+        return tuple(self.values[name] for name in names)
+
+
+class Skipped(Exception):
+    """A branch holds an obstacle, which is noted already."""
 
 
 def named(graph: Graph, final: Mapping[str, str]) -> Graph:

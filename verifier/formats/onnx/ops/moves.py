@@ -11,9 +11,10 @@ from verifier.errors import InvalidModel
 from verifier.formats.onnx.call import Call, Obstacle, whole
 from verifier.formats.onnx.ops.shape import permuted, reform
 from verifier.formats.onnx.slicing import one_slice
-from verifier.formats.onnx.values import Const, Tensorial, Value
+from verifier.formats.onnx.values import Const, Tensorial, Value, Wire
+from verifier.graph.ops.dense import Shift
 from verifier.graph.ops.opaque import OneByOne
-from verifier.graph.ops.shape import Gather, Pad, Pick
+from verifier.graph.ops.shape import Gather, Pad, Pick, Reshape
 
 
 def picked(call: Call, x: Tensorial, move: Callable[[np.ndarray], np.ndarray]) -> Tensorial:
@@ -22,7 +23,7 @@ def picked(call: Call, x: Tensorial, move: Callable[[np.ndarray], np.ndarray]) -
         return Const(move(x.array), x.type)
     places = move(np.arange(math.prod(x.shape)).reshape(x.shape))
     call.admit(places.shape)
-    return call.add(Pick(torch.from_numpy(np.ascontiguousarray(places))), x)
+    return call.add(Pick(torch.from_numpy(np.array(places, dtype=np.int64, order="C"))), x)
 
 
 def gathered(call: Call, x: Tensorial, index: np.ndarray, axis: int) -> Tensorial:
@@ -31,7 +32,7 @@ def gathered(call: Call, x: Tensorial, index: np.ndarray, axis: int) -> Tensoria
         return Const(np.take(x.array, index, axis=axis), x.type)
     if index.ndim == 1 and np.array_equal(index, np.arange(x.shape[axis])):
         return x
-    return call.add(Gather(torch.from_numpy(np.ascontiguousarray(index, dtype=np.int64)), axis), x)
+    return call.add(Gather(torch.from_numpy(np.array(index, dtype=np.int64, order="C")), axis), x)
 
 
 def valid(call: Call, index: np.ndarray, size: int) -> np.ndarray:
@@ -70,6 +71,8 @@ def slice_(call: Call) -> Value:
         starts, ends = call.attr_ints("starts"), call.attr_ints("ends")
         axes, steps = call.attr_ints("axes", list(range(len(starts)))), [1] * len(starts)
     else:
+        if isinstance(call.value(1), Wire):
+            return moving_slice(call, x)
         starts, ends = call.integers(1, "starts"), call.integers(2, "ends")
         axes = list(range(len(starts))) if call.optional(3) is None else call.integers(3, "axes")
         steps = [1] * len(starts) if call.optional(4) is None else call.integers(4, "steps")
@@ -78,6 +81,49 @@ def slice_(call: Call) -> Value:
         size = x.shape[where]
         x = gathered(call, x, np.arange(size)[one_slice(start, end, step, size)], where)
     return x
+
+
+def moving_slice(call: Call, x: Tensorial) -> Value:
+    """One axis is cut where the network says, at a known length: the end is the start and a constant.
+
+    Where the cut would leave the axis, the file's own shape would change; we hold it inside.
+    """
+    start, end = call.wire(1), call.wire(2)
+    (base, low), (other, high) = origin(call, start), origin(call, end)
+    length = high - low
+    steps = [1] if call.optional(4) is None else call.integers(4, "steps")
+    axes = [0] if call.optional(3) is None else call.integers(3, "axes")
+    if base != other or math.prod(start.shape) != 1 or steps != [1] or length < 1:
+        raise Obstacle("its starts depend on the network's input, so the result has no fixed shape")
+    axis = call.axis(axes[0], len(x.shape))
+    call.context.notes.append(f"{call.name} cuts where the network says; cuts are held inside the tensor")
+    return call.add(OneByOne("Slice", CutAt(axis, int(length))), x, start, type=x.type)
+
+
+def origin(call: Call, wire: Wire) -> tuple[str, float]:
+    """The node behind reshapes and constant shifts, and the sum of the shifts."""
+    name, total = wire.node, 0.0
+    while name in call.context.made:
+        op, args = call.context.made[name]
+        if isinstance(op, Shift) and op.bias.numel() == 1:
+            total += float(op.bias)
+        elif not isinstance(op, Reshape):
+            break
+        name = args[0]
+    return name, total
+
+
+class CutAt:
+    """`length` entries of an axis from a computed start."""
+
+    def __init__(self, axis: int, length: int) -> None:
+        self.axis, self.length = axis, length
+
+    def __call__(self, x: Tensor, start: Tensor) -> Tensor:
+        size = x.shape[self.axis]
+        first = start.long().reshape(())
+        first = torch.where(first < 0, first + size, first).clamp(0, size - self.length)
+        return x.index_select(self.axis, first + torch.arange(self.length, device=x.device))
 
 
 def split(call: Call) -> Value | tuple[Value, ...]:

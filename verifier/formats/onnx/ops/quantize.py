@@ -9,7 +9,7 @@ from verifier.formats.onnx.values import INTEGER, Const, Tensorial, Value, Wire,
 from verifier.graph.ops.activation import Clip, Round
 from verifier.graph.ops.dense import Scale, Shift
 
-RANGES = {TensorProto.INT4: (-8.0, 7.0), TensorProto.UINT4: (0.0, 15.0)}
+RANGES: dict[int, tuple[float, float]] = {TensorProto.INT4: (-8.0, 7.0), TensorProto.UINT4: (0.0, 15.0)}
 
 
 def quantize_linear(call: Call) -> Value:

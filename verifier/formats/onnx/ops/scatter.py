@@ -88,7 +88,7 @@ def scatter_elements(call: Call) -> Value:
     if not isinstance(index, Const):
         return call.add(OneByOne("ScatterElements", ScatterAlong(axis)), x, index, updates)
     places = valid(call, index.array, x.shape[axis])
-    where = list(np.indices(places.shape))
+    where: list[np.ndarray] = list(np.indices(places.shape))
     where[axis] = places
 
     def write(target: np.ndarray, values: np.ndarray) -> None:
