@@ -1,0 +1,44 @@
+"""The `verify` command: arguments in, exit code out; every error that is the user's becomes one line."""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from verifier.cli.arguments import parse
+from verifier.errors import VerifierError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; `argv` without the program's name.
+
+    Returns:
+        0 all verified, 1 something falsified or misclassified, 3 something unknown, 2 usage or model error, and
+        128 + the signal's number where one stopped the run.
+    """
+    try:
+        args = parse(argv)
+    except SystemExit as end:  # argparse has printed help, the version, or what is wrong
+        return end.code if isinstance(end.code, int) else 2
+    try:
+        from verifier.cli.command import explain, verify
+
+        code = explain(args) if args.explain else verify(args)
+        sys.stdout.flush()
+        return code
+    except VerifierError as error:
+        print(f"verify: {type(error).__name__}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # whoever read stdout has left, as `head` does; the interpreter must not stumble over it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        traceback.print_exc()
+        print(f"verify: this is a bug of verifier, please report it: {type(error).__name__}: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,210 @@
+"""Many inputs, one question: does the label stay within a radius, or how far does it? A record for each input.
+
+A failure costs at most the inputs that caused it: a block that raises is repeated input by input, and the inputs that
+raise again are recorded as `error` (or `unknown`, where memory ran out).
+"""
+
+import math
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from verifier.api import verify_each
+from verifier.formats.selfcheck import check_against
+from verifier.inputs import Inputs
+from verifier.model import Model
+from verifier.properties import robust
+from verifier.radius import ABSOLUTE, Radius, max_radius
+from verifier.regions import Region
+from verifier.regions.norm import around
+from verifier.results import Record, digest
+from verifier.verdict import Falsified, Reason, Unknown, Verdict, Verified
+
+BLOCK = 16  # inputs that are asked about together
+SPREAD = 0.01  # of the valid range: how far the model is checked where no radius was given
+
+
+@dataclass(frozen=True)
+class Question:
+    """`eps` in input units; with `farthest` it is only where the search for each input's radius starts."""
+
+    norm: str = "inf"
+    eps: float | None = None
+    farthest: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """A record, and the input `(*in)` that breaks the label, where one was found."""
+
+    record: Record
+    witness: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """`settings` are those of `verify_each`; `note` hears what is being worked on."""
+
+    model: Model
+    inputs: Inputs
+    question: Question
+    settings: dict[str, Any] = field(default_factory=dict)
+    note: Callable[[str], None] = lambda _: None
+
+    def run(self, skip: Collection[int] = ()) -> Iterator[Outcome]:
+        """Outcomes as they are decided; inputs whose index is in `skip` are left out."""
+        left = [k for k, index in enumerate(self.inputs.index.tolist()) if index not in skip]
+        for first in range(0, len(left), BLOCK):
+            yield from self._guarded(left[first : first + BLOCK])
+
+    def check(self, points: int = 4) -> None:
+        """Compare our graph with the model's own engine on random points of the first region.
+
+        Raises:
+            InvalidModel: they disagree; a verdict about the graph would say nothing about the file.
+        """
+        generator = torch.Generator().manual_seed(0)
+        first = replace(self.question, eps=self.question.eps or SPREAD * _width(self.inputs.range))
+        region = replace(self, question=first).region([0] * points)
+        check_against(self.model, region.sample(generator).numpy())
+
+    def name(self, inputs: str) -> str:
+        """All settings that decide answers, as `key=value` words; `inputs` is the digest of the whole source."""
+        question, (low, high) = self.question, self.inputs.range
+        eps = f"max:{question.eps}" if question.farthest else str(question.eps)
+        settings: dict[str, object] = {"method": "auto", **self.settings}
+        kept = {
+            k: str(settings[k]).removeprefix("torch.") for k in ("method", "timeout", "dtype", "seed") if k in settings
+        }
+        words = {"model": _model_digest(self.model), "inputs": inputs, "norm": question.norm, "eps": eps}
+        return " ".join(f"{key}={value}" for key, value in {**words, "range": f"{low}:{high}", **kept}.items())
+
+    def region(self, places: list[int]) -> Region:
+        """Where the inputs at these places may be."""
+        images = torch.from_numpy(self.inputs.images[places])
+        return around(images, self.question.eps or 0.0, self.question.norm, *self.inputs.range)
+
+    def _guarded(self, places: list[int]) -> Iterator[Outcome]:
+        left = list(places)
+        try:
+            for place, outcome in self._block(places):
+                left.remove(place)
+                yield outcome
+        except Exception as error:
+            if len(places) == 1:
+                yield Outcome(self._failed(places[0], error))
+                return
+            for place in left:
+                yield from self._guarded([place])
+
+    def _block(self, places: list[int]) -> Iterator[tuple[int, Outcome]]:
+        self.note(f"evaluating {len(places)} inputs")
+        outputs = np.asarray(self.model.evaluator(self.inputs.images[places])).reshape(len(places), -1)
+        if not np.isfinite(outputs).all():
+            raise ArithmeticError("the network's output is not finite on the clean input")
+        predicted = outputs.argmax(axis=1)
+        labels = predicted if self.inputs.labels is None else self.inputs.labels[places]
+        others = np.where(np.arange(outputs.shape[1]) == labels[:, None], -np.inf, outputs)
+        margins = outputs[np.arange(len(places)), labels] - others.max(axis=1)
+        right = margins > 0  # a tie is a wrong answer: strictly, as a property is
+        for k in np.flatnonzero(~right).tolist():
+            yield places[k], Outcome(self._misclassified(places[k], int(labels[k]), outputs[k], float(margins[k])))
+        if right.any():
+            chosen = [place for place, ok in zip(places, right, strict=True) if ok]
+            yield from self._ask(chosen, labels[right])
+
+    def _ask(self, places: list[int], labels: np.ndarray) -> Iterator[tuple[int, Outcome]]:
+        specification = robust(torch.from_numpy(labels), self.model.graph.output_shape)
+        if self.question.farthest:
+            images = torch.from_numpy(self.inputs.images[places])
+            low, high = self.inputs.range
+            options: dict[str, Any] = {"norm": self.question.norm, "lower": low, "upper": high, **self.settings}
+            for far in max_radius(
+                self.model, images, specification, start=self.question.eps, note=self.note, **options
+            ):
+                yield places[far.index], self._farthest(places[far.index], int(labels[far.index]), far)
+            return
+        for answer in verify_each(self.model, self.region(places), specification, note=self.note, **self.settings):
+            place, label = places[answer.index], int(labels[answer.index])
+            yield place, self._answer(place, label, answer.verdict, answer.seconds)
+
+    def _answer(self, place: int, label: int, verdict: Verdict, seconds: float) -> Outcome:
+        common: dict[str, Any] = {
+            "index": int(self.inputs.index[place]),
+            "label": label,
+            "predicted": label,
+            "seconds": seconds,
+        }
+        if isinstance(verdict, Verified):
+            return Outcome(Record(**common, verdict="verified", bound=verdict.margin, method=verdict.method))
+        if isinstance(verdict, Falsified):
+            record = Record(**common, verdict="falsified", bound=verdict.margin, method=verdict.method)
+            return Outcome(_becoming(record, verdict), verdict.witness)
+        return Outcome(
+            Record(
+                **common,
+                verdict="unknown",
+                reason=verdict.reason.name.lower(),
+                bound=_finite(verdict.best),
+                method=verdict.method,
+                detail=verdict.detail,
+            )
+        )
+
+    def _farthest(self, place: int, label: int, far: Radius) -> Outcome:
+        """`verified` where some radius was, `falsified` where even the smallest is broken."""
+        if far.proof is not None:
+            verdict: Verdict = far.proof
+        elif far.witness is not None and far.broken <= 2 * ABSOLUTE:
+            verdict = far.witness
+        else:
+            verdict = far.open or Unknown(Reason.LOOSE, -math.inf, "none")
+        record = self._answer(place, label, verdict, far.seconds).record
+        record = replace(record, verified_eps=far.verified, broken_eps=_finite(far.broken))
+        if far.witness is None:
+            return Outcome(record)
+        return Outcome(_becoming(record, far.witness), far.witness.witness)
+
+    def _misclassified(self, place: int, label: int, output: np.ndarray, margin: float) -> Record:
+        index, predicted = int(self.inputs.index[place]), int(output.argmax())
+        becomes = predicted if predicted != label else _runner_up(output, label)
+        return Record(
+            index, label, "misclassified", bound=margin, method="evaluator", predicted=predicted, becomes=becomes
+        )
+
+    def _failed(self, place: int, error: Exception) -> Record:
+        label = -1 if self.inputs.labels is None else int(self.inputs.labels[place])
+        index, said = int(self.inputs.index[place]), f"{type(error).__name__}: {error}"
+        if isinstance(error, MemoryError | torch.OutOfMemoryError):
+            return Record(index, label, "unknown", reason=Reason.MEMORY.name.lower(), detail=said)
+        return Record(index, label, "error", reason=said)
+
+
+def _becoming(record: Record, verdict: Falsified) -> Record:
+    return replace(record, becomes=_runner_up(verdict.output.reshape(-1), record.label))
+
+
+def _runner_up(output: np.ndarray, label: int) -> int:
+    return int(np.where(np.arange(len(output)) == label, -np.inf, output).argmax())
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _width(valid: tuple[float, float]) -> float:
+    width = valid[1] - valid[0]
+    return width if math.isfinite(width) else 1.0
+
+
+def _model_digest(model: Model) -> str:
+    """Of what is verified: operators, their parameters and how they are joined."""
+    parts = []
+    for node in model.graph.nodes:
+        fixed = {k: v for k, v in vars(node.op).items() if not isinstance(v, torch.Tensor) and not callable(v)}
+        parts.append(f"{node.name} {node.op.label} {node.inputs} {node.shape} {sorted(fixed.items())}".encode())
+        parts += [v.cpu().contiguous().numpy().tobytes() for v in vars(node.op).values() if isinstance(v, torch.Tensor)]
+    return digest(parts)
