@@ -1,5 +1,7 @@
 """Modules become graphs that compute the same."""
 
+import contextlib
+
 import numpy as np
 import pytest
 import torch
@@ -148,3 +150,34 @@ def test_integer_example_is_refused() -> None:
 def test_constant_output() -> None:
     model = load_module(Function(lambda x: torch.ones(2)), torch.randn(1, 3))
     assert model.graph(torch.randn(4, 1, 3).double()).tolist() == [[1, 1]] * 4
+
+
+def test_dropout_in_eval_mode_returns_its_argument() -> None:
+    """`torch.export` with rewritten writes forgets this; the graph would be another function."""
+
+    def forget(x: Tensor) -> Tensor:
+        y = x * 2
+        nn.functional.dropout(y, 0.5, False).relu_()
+        return y
+
+    with pytest.raises(UnsupportedModel, match="in place"):
+        load_module(Function(forget), torch.randn(1, 3))
+
+
+ALIASES = {
+    "transpose": lambda x: (y := x * 1, y.transpose(0, 1).add_(1))[0],
+    "chunk": lambda x: (y := x * 2, y.chunk(2, 1)[0].mul_(3))[0],
+    "input": lambda x: (x.relu_(), x + 1)[1],
+    "view after": lambda x: (y := x.clone(), y.view(-1), y.mul_(2))[1],
+    "einsum": lambda x: (y := x + 1, torch.einsum("ij->ji", y).mul_(2))[0],
+}
+
+
+@pytest.mark.parametrize("name", ALIASES)
+def test_names_that_share_memory(name: str) -> None:
+    """Either the right function or a refusal."""
+    function = ALIASES[name]
+    x = torch.randn(3, 1, 4).double()
+    expected = torch.stack([function(row.clone()) for row in x])
+    with contextlib.suppress(UnsupportedModel):
+        assert close(load_module(Function(function), torch.randn(1, 4)).graph(x), expected)

@@ -12,6 +12,7 @@ from verifier.formats.torch.ops.table import FOLDABLE
 from verifier.formats.torch.program import Program
 from verifier.formats.torch.serialized import read_program
 from verifier.formats.torch.translate import IGNORED, report, translate
+from verifier.graph.graph import Graph
 from verifier.model import Model
 
 
@@ -26,9 +27,17 @@ def load_pt2(path: str | os.PathLike[str]) -> Model:
         raise InvalidModel(f"{archive.path.name} is broken: {type(error).__name__}: {error}") from error
     refuse_unknown(program, archive.path.name)
     rehearse(program, dtype)
-    graph = translate(program, archive.path.name)
+    graph = translated(program, archive.path.name)
     evaluator = RowByRow(partial(interpret, program), program.shape, dtype, "its ATen operators")
     return Model(graph, evaluator, str(path), program.notes)
+
+
+def translated(program: Program, source: str) -> Graph:
+    """The graph; a call that PyTorch would refuse as well is the file's fault."""
+    try:
+        return translate(program, source)
+    except (RuntimeError, ValueError, TypeError, IndexError, ZeroDivisionError, KeyError) as error:
+        raise InvalidModel(f"{source} is broken: {error}") from error
 
 
 def refuse_unknown(program: Program, source: str) -> None:

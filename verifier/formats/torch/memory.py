@@ -27,6 +27,12 @@ MAY_SHARE = frozenset(
 )  # results that may share memory with an argument although the schema does not say so
 
 
+SHARED = (
+    "a tensor that shares memory with one that was changed in place "
+    "(saving program.run_decompositions({}) instead removes such writes)"
+)
+
+
 class Memory:
     """Sets of names that may share memory, grown call by call."""
 
@@ -46,7 +52,7 @@ class Memory:
             written = target_name(call)
             group = self._group(written)
             for name in group - {written}:
-                env[name] = Blocked("a tensor that shares memory with one that was changed in place")
+                env[name] = Blocked(SHARED)
             for value in results.values():
                 env[written] = value
             for name in results:

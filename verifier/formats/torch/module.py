@@ -42,7 +42,20 @@ def export_graph(module: nn.Module, example: Tensor) -> Graph:
         if not writes_in_place(exported):
             raise
     with torch.no_grad():
-        return translate(from_exported(exported.run_decompositions({}), name), name)
+        graph = translate(from_exported(exported.run_decompositions({}), name), name)
+        require_same(module, graph, example)
+    return graph
+
+
+def require_same(module: nn.Module, graph: Graph, example: Tensor) -> None:
+    """PyTorch's rewriting forgets that dropout in eval mode returns its argument, which may be written to."""
+    points = torch.randn((8, *example.shape), generator=torch.Generator().manual_seed(0)).to(example.dtype)
+    expected = torch.stack([only_tensor(module(x.clone())) for x in points]).double()
+    if not torch.allclose(graph(points.double()), expected, rtol=1e-3, atol=1e-3 * float(expected.abs().max())):
+        raise UnsupportedModel(
+            f"{type(module).__name__} writes in place to a tensor that it also uses under another name.\n"
+            "Try to write the operation without its in-place form (x = x + 1 instead of x += 1)."
+        )
 
 
 def frozen_copy(module: nn.Module) -> nn.Module:

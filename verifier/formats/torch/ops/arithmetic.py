@@ -50,6 +50,8 @@ def divide(site: Site, a: Any, b: Any, mode: Any = None) -> Ref:
     if mode is not None:
         site.refuse(f"division rounded with {mode!r}")
     if not isinstance(b, Ref):
+        if bool((real(b) == 0).any()):
+            site.refuse("division by zero")
         return site.add(Scale(1 / real(b)), a)
     if isinstance(a, Ref):
         return site.add(Pointwise("Div", torch.div), a, b)
