@@ -15,7 +15,7 @@ from verifier.bounds.coefficient import Coefficient
 from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Affine, Input
 from verifier.interval import Interval
-from verifier.regions import Region
+from verifier.regions import Box, Region
 from verifier.relaxations.relaxation import Lines
 from verifier.relaxations.table import Table
 
@@ -68,9 +68,10 @@ class Backward:
     def _step(self, node: Node, coefficient: Coefficient) -> tuple[tuple[Coefficient, ...], Tensor | float]:
         """Forms over the node's arguments, and the constant `(S, B)` that stays behind."""
         if node.name in self.stops:
-            box = self.stops[node.name]
-            return (), coefficient.dot(box.center) - coefficient.magnitude_dot(box.radius)
+            return (), self._over_box(coefficient, self.stops[node.name])
         if isinstance(node.op, Input):
+            if isinstance(self.region, Box):
+                return (), self._over_box(coefficient, self.region.outer)
             return (), self.region.minimum(coefficient.dense())
         if isinstance(node.op, Affine):
             shapes = [torch.Size(self.graph.by_name[name].shape) for name in node.inputs]
@@ -78,6 +79,10 @@ class Backward:
             return coefficient.through(node.op, shapes), 0.0 if offset is None else coefficient.dot(offset)
         part, constant = coefficient.relax(self.relaxations[type(node.op)], self.lines[node.name])
         return (part,), constant
+
+    @staticmethod
+    def _over_box(coefficient: Coefficient, box: Interval) -> Tensor:
+        return coefficient.dot(box.center) - coefficient.magnitude_dot(box.radius)
 
 
 def doubled(first: Tensor, second: Tensor) -> Tensor:

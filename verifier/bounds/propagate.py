@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from verifier.bounds.alpha import optimise
-from verifier.bounds.coefficient import Dense, Unit
+from verifier.bounds.coefficient import Coefficient, Dense, Unit
 from verifier.bounds.methods import AlphaCrown, Ibp, Method
 from verifier.bounds.state import State, check_boundable
+from verifier.bounds.windows import Windows
 from verifier.errors import InputError
 from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Affine, Input
@@ -107,20 +108,19 @@ class _Run:
         for chunk in index.split(self._chunk(node, alpha)):
             if self.options.stop():
                 break
-            unit = Unit(chunk, torch.Size(node.shape), lower)
-            found = self._lower(node.name, unit, alpha)
+            found = self._lower(node, chunk, alpha)
             low, high = found[: len(chunk)].T, -found[len(chunk) :].T
             lower.scatter_(1, chunk.T, torch.maximum(low, lower.gather(1, chunk.T)))
             upper.scatter_(1, chunk.T, torch.minimum(high, upper.gather(1, chunk.T)))
         self.state.improve(node.name, Interval(lower.reshape_as(interval.lower), upper.reshape_as(interval.upper)))
 
-    def _lower(self, start: str, unit: Unit, alpha: AlphaCrown | None) -> Tensor:
-        """Both sides of entries at `start`: `(2S, B)`."""
+    def _lower(self, node: Node, index: Tensor, alpha: AlphaCrown | None) -> Tensor:
+        """Both sides of the entries `index (S, B)` of a node: `(2S, B)`."""
         if alpha is None:
             with torch.no_grad():
-                return self.state.backward().bound(start, unit, both=True)
-        search = Unit(unit.index, unit.shape, self.search.region.box().lower)
-        return optimise(self.state, self.search, start, search.with_negative().dense(), alpha)
+                return self.state.backward().bound(node.name, units(node, index, self.state), both=True)
+        rows = units(node, index, self.search).with_negative().dense()
+        return optimise(self.state, self.search, node.name, rows, alpha)
 
     def _rows(self, specification: Specification) -> Tensor:
         state, method = self.state, self.method
@@ -147,3 +147,11 @@ class _Run:
         copies = COPIES if alpha is None else COPIES * 2 * len(self.state.lines)
         size = self.state.region.batch * 2 * largest * self.state.region.box().lower.element_size() * copies
         return max(1, self.options.bytes // size)
+
+
+def units(node: Node, index: Tensor, state: State) -> Coefficient:
+    """Rows that start at the entries `index (S, B)` of a node; on a feature map as windows."""
+    shape, like = torch.Size(node.shape), state.region.box().lower
+    if len(shape) == 4 and shape[0] == 1 and shape[2] * shape[3] > 1:
+        return Windows.units(index.to(like.device), shape, like)
+    return Unit(index.to(like.device), shape, like)

@@ -51,9 +51,8 @@ class Conv(Affine):
                 strict=True,
             )
         )  # rows at the far edge that no kernel position reached
-        out = CONV_TRANSPOSE[self.weight.dim() - 2](
-            coefficient.flatten(0, 1), self.weight, None, self.stride, self.padding, spare, self.groups, self.dilation
-        )
+        flat = coefficient.flatten(0, 1)
+        out = transposed(flat, self.weight, self.stride, self.padding, spare, self.groups, self.dilation)
         return (out.unflatten(0, coefficient.shape[:2]),)
 
 
@@ -81,3 +80,21 @@ class ConvTranspose(Affine):
 
     def terms(self, shapes: Sequence[torch.Size], out: torch.Size) -> int:
         return self.weight[0].numel() + self.weight.shape[0] * self.weight[0, 0].numel()
+
+
+def transposed(
+    x: Tensor,
+    weight: Tensor,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    extra: Sequence[int],
+    groups: int,
+    dilation: Sequence[int],
+) -> Tensor:
+    """Transposed convolution without bias, of coefficients `(N, O, *space)`. On a CPU a strided one in two dimensions
+    takes half the time with channels last (measured on windows of 4 to 32 pixels)."""
+    if x.dim() == 4 and max(stride) > 1 and x.device.type == "cpu" and x.dtype == torch.float32:
+        x = x.contiguous(memory_format=torch.channels_last)
+        weight = weight.contiguous(memory_format=torch.channels_last)
+    operator = CONV_TRANSPOSE[weight.dim() - 2]
+    return operator(x, weight, None, stride, padding, extra, groups, dilation).contiguous()

@@ -1,0 +1,169 @@
+"""Coefficients of rows that see only a window of an image: convolutions keep them small.
+
+A row that starts at one entry of a feature map reaches, through convolutions, a rectangle of the maps before. Only that
+rectangle is stored and moved, which for a convolution is the transposed convolution of a small image. Entries outside
+the node (where windows hang over its border) mean nothing: whoever reads them reads zero.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from verifier.bounds.coefficient import Coefficient, Dense
+from verifier.graph.op import Affine
+from verifier.graph.ops.conv import Conv, transposed
+from verifier.graph.ops.dense import Scale, Shift, Sum
+from verifier.graph.ops.shape import Pad
+from verifier.relaxations.relaxation import Lines, Relaxation
+
+Span = tuple[tuple[int, int], tuple[int, int]]  # least and greatest origin, for both axes
+
+
+@dataclass(frozen=True, eq=False)
+class Windows(Coefficient):
+    """`values (D, S, B, C, h, w)` over a node of shape `(1, C, H, W)`; `origin (S, B, 2)` is where a window begins.
+
+    `D` is 1, or 2 once the rows' negatives are carried too.
+    """
+
+    values: Tensor
+    origin: Tensor
+    span: Span
+    shape: torch.Size
+
+    @classmethod
+    def units(cls, index: Tensor, shape: torch.Size, like: Tensor) -> "Windows":
+        """Row `s` of input `b` is entry `index[s, b]` of the flattened node."""
+        _, channels, height, width = shape
+        values = functional.one_hot(index // (height * width), channels).to(like)
+        place = index % (height * width)
+        origin = torch.stack([place // width, place % width], dim=2)
+        return cls(values[None, ..., None, None], origin, ((0, height - 1), (0, width - 1)), shape)
+
+    def gather(self, x: Tensor) -> Tensor:
+        """The windows' part of `x (B, 1, C, H, W)` or `(1, 1, C, H, W)`, zero outside: `(S, B, C, h, w)`."""
+        (top, bottom), (left, right) = self._overhang()
+        padded = functional.pad(x[:, 0], (left, right, top, bottom))
+        views = padded.unfold(2, self.values.shape[-2], 1).unfold(3, self.values.shape[-1], 1)
+        which = torch.arange(len(x), device=x.device)
+        return views[which.expand(self.origin.shape[:2]), :, self.origin[..., 0] + top, self.origin[..., 1] + left]
+
+    def dense(self) -> Tensor:
+        (top, bottom), (left, right) = self._overhang()
+        _, _, height, width = self.shape
+        high, wide = height + top + bottom, width + left + right
+        rows = torch.arange(self.values.shape[-2], device=self.origin.device)
+        columns = torch.arange(self.values.shape[-1], device=self.origin.device)
+        y = self.origin[..., 0, None] + top + rows
+        x = self.origin[..., 1, None] + left + columns
+        place = (y[..., :, None] * wide + x[..., None, :]).flatten(2)[None, :, :, None]
+        flat = self.values.flatten(-2)
+        out = flat.new_zeros(*flat.shape[:-1], high * wide).scatter(-1, place.expand_as(flat), flat)
+        out = out.unflatten(-1, (high, wide))[..., top : top + height, left : left + width]
+        return out.flatten(0, 1).unsqueeze(2)
+
+    def dot(self, x: Tensor) -> Tensor:
+        return (self.values * self.gather(x)).flatten(3).sum(3).flatten(0, 1)
+
+    def magnitude_dot(self, x: Tensor) -> Tensor:
+        return (self.values.abs() * self.gather(x)).flatten(3).sum(3).flatten(0, 1)
+
+    def through(self, op: Affine, shapes: Sequence[torch.Size]) -> tuple[Coefficient, ...]:
+        match op:
+            case Conv() if self._stays_small(op, shapes[0]):
+                return (self._convolved(op, shapes[0]),)
+            case Shift() if shapes[0] == self.shape:
+                return (self,)
+            case Scale() if shapes[0] == self.shape:
+                return (replace(self, values=self.values * self.gather(op.weight.expand(1, *self.shape))),)
+            case Sum() if all(shape == self.shape for shape in shapes):
+                return tuple(self if sign > 0 else replace(self, values=-self.values) for sign in op.signs)
+            case Pad(pads=((0, 0), (0, 0), (top, _), (left, _))):
+                origin = self.origin - torch.tensor([top, left], device=self.origin.device)
+                return (replace(self, origin=origin, span=moved(self.span, (1, 1), (top, left)), shape=shapes[0]),)
+        return Dense(self.dense()).through(op, shapes)
+
+    def relax(self, relaxation: Relaxation, lines: Lines) -> tuple[Coefficient, Tensor]:
+        slopes = lines.slopes
+        if slopes.lower.dim() != 5 or slopes.lower.shape[1:] != self.shape:
+            return Dense(self.dense()).relax(relaxation, lines)
+        down = self.values.clamp(max=0)
+        constant = self.values.new_zeros(self.values.shape[0] * self.values.shape[1], self.values.shape[2])
+        if lines.greatest is not None:
+            constant = constant + replace(self, values=down).dot(lines.greatest)
+        if lines.least is not None:
+            constant = constant + replace(self, values=self.values - down).dot(lines.least)
+        lower, rise = self.gather(slopes.lower), self.gather(slopes.upper - slopes.lower)
+        return replace(self, values=torch.addcmul(self.values * lower, down, rise)), constant
+
+    def plus(self, other: Coefficient) -> Coefficient:
+        """Windows that begin at a constant distance from each other have a common frame."""
+        if isinstance(other, Windows) and other.values.shape[:3] == self.values.shape[:3]:
+            distance = other.origin - self.origin
+            if bool((distance == distance[0, 0]).all()):
+                return self._framed(other, distance[0, 0].tolist())
+        return Dense(self.dense() + other.dense())
+
+    def with_negative(self) -> Coefficient:
+        return replace(self, values=torch.cat([self.values, -self.values]))
+
+    def _framed(self, other: "Windows", distance: list[int]) -> "Windows":
+        first = [min(0, d) for d in distance]
+        ends = [
+            max(n, d + m) for n, d, m in zip(self.values.shape[-2:], distance, other.values.shape[-2:], strict=True)
+        ]
+        total = fitted(self.values, [-f for f in first], [e - f for e, f in zip(ends, first, strict=True)])
+        total = total + fitted(
+            other.values,
+            [d - f for d, f in zip(distance, first, strict=True)],
+            [e - f for e, f in zip(ends, first, strict=True)],
+        )
+        origin = self.origin + torch.tensor(first, device=self.origin.device)
+        return Windows(total, origin, moved(self.span, (1, 1), (-first[0], -first[1])), self.shape)
+
+    def _overhang(self) -> Span:
+        """How far windows hang over the border: before and after, for both axes."""
+        sizes = zip(self.span, self.values.shape[-2:], self.shape[2:], strict=True)
+        (top, bottom), (left, right) = ((max(0, -lo), max(0, hi + n - size)) for (lo, hi), n, size in sizes)
+        return (top, bottom), (left, right)
+
+    def _stays_small(self, op: Conv, shape: torch.Size) -> bool:
+        """Is the next window smaller than the whole map?"""
+        if op.weight.dim() != 4 or shape[0] != 1:
+            return False
+        h, w = self._size(op)
+        return h * w < shape[2] * shape[3]
+
+    def _size(self, op: Conv) -> list[int]:
+        return [
+            (n - 1) * s + d * (k - 1) + 1
+            for n, s, d, k in zip(self.values.shape[-2:], op.stride, op.dilation, op.weight.shape[2:], strict=True)
+        ]
+
+    def _convolved(self, op: Conv, shape: torch.Size) -> "Windows":
+        values = self.values
+        if any(pair != (0, 0) for pair in self._overhang()):  # what hangs over belongs to no output
+            values = values * self.gather(values.new_ones(1, 1, 1, *self.shape[2:]))
+        out = transposed(values.flatten(0, 2), op.weight, op.stride, (0, 0), (0, 0), op.groups, op.dilation)
+        steps = torch.tensor(op.stride, device=self.origin.device)
+        origin = self.origin * steps - torch.tensor(op.padding, device=self.origin.device)
+        span = moved(self.span, (op.stride[0], op.stride[1]), (op.padding[0], op.padding[1]))
+        return Windows(out.unflatten(0, values.shape[:3]), origin, span, shape)
+
+
+def moved(span: Span, stride: tuple[int, int], back: tuple[int, int]) -> Span:
+    """The span of `origin * stride - back`."""
+    (top, bottom), (left, right) = span
+    return (
+        (top * stride[0] - back[0], bottom * stride[0] - back[0]),
+        (left * stride[1] - back[1], right * stride[1] - back[1]),
+    )
+
+
+def fitted(values: Tensor, before: list[int], size: list[int]) -> Tensor:
+    """`values` placed in a larger window of zeros."""
+    after = [n - b - m for n, b, m in zip(size, before, values.shape[-2:], strict=True)]
+    return functional.pad(values, (before[1], after[1], before[0], after[0]))
