@@ -79,7 +79,7 @@ class _Run:
         for node in self.state.graph.nodes:
             interval = self.state.enter(node)
             if self.search is not self.state:
-                self.search.enter(node)
+                self.search.enter(self.search.graph.by_name[node.name])
             if node.name in self.readers and not isinstance(self.method, Ibp):
                 self._tighten(node, interval)
         rows = None if specification is None else self._rows(specification)
