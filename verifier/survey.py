@@ -5,7 +5,7 @@ raise again are recorded as `error` (or `unknown`, where memory ran out).
 """
 
 import math
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -44,6 +44,9 @@ class Outcome:
     witness: np.ndarray | None = None
 
 
+_Step = Callable[[list[int]], Iterator[Outcome]]
+
+
 @dataclass(frozen=True, eq=False)
 class Survey:
     """`settings` are those of `verify_each`; `note` hears what is being worked on."""
@@ -58,7 +61,7 @@ class Survey:
         """Outcomes as they are decided; inputs whose index is in `skip` are left out."""
         left = [k for k, index in enumerate(self.inputs.index.tolist()) if index not in skip]
         for first in range(0, len(left), BLOCK):
-            yield from self._guarded(left[first : first + BLOCK])
+            yield from self._guarded(left[first : first + BLOCK], self._block, {})
 
     def check(self, points: int = 4) -> None:
         """Compare our graph with the model's own engine on random points of the first region.
@@ -75,61 +78,65 @@ class Survey:
         """All settings that decide answers, as `key=value` words; `inputs` is the digest of the whole source."""
         question, (low, high) = self.question, self.inputs.range
         eps = f"max:{question.eps}" if question.farthest else str(question.eps)
-        settings: dict[str, object] = {"method": "auto", **self.settings}
-        kept = {
-            k: str(settings[k]).removeprefix("torch.") for k in ("method", "timeout", "dtype", "seed") if k in settings
-        }
         words = {"model": _model_digest(self.model), "inputs": inputs, "norm": question.norm, "eps": eps}
-        return " ".join(f"{key}={value}" for key, value in {**words, "range": f"{low}:{high}", **kept}.items())
+        words["range"] = f"{low}:{high}"
+        words |= {
+            key: str(self.settings[key]).removeprefix("torch.")
+            for key in ("method", "timeout", "dtype", "seed")
+            if key in self.settings
+        }
+        return " ".join(f"{key}={value}" for key, value in words.items())
 
     def region(self, places: list[int]) -> Region:
         """Where the inputs at these places may be."""
         images = torch.from_numpy(self.inputs.images[places])
         return around(images, self.question.eps or 0.0, self.question.norm, *self.inputs.range)
 
-    def _guarded(self, places: list[int]) -> Iterator[Outcome]:
-        left = list(places)
+    def _guarded(self, places: list[int], step: _Step, labels: Mapping[int, int]) -> Iterator[Outcome]:
+        """What `step` yields, and a record for all that it fails on; `labels` are those known by then."""
+        left = dict(zip(self.inputs.index[places].tolist(), places, strict=True))
         try:
-            for place, outcome in self._block(places):
-                left.remove(place)
+            for outcome in step(places):
+                left.pop(outcome.record.index)
                 yield outcome
         except Exception as error:
             if len(places) == 1:
-                yield Outcome(self._failed(places[0], error))
+                yield Outcome(self._failed(places[0], error, labels))
                 return
-            for place in left:
-                yield from self._guarded([place])
+            for place in left.values():
+                yield from self._guarded([place], step, labels)
 
-    def _block(self, places: list[int]) -> Iterator[tuple[int, Outcome]]:
+    def _block(self, places: list[int]) -> Iterator[Outcome]:
         self.note(f"evaluating {len(places)} inputs")
         outputs = np.asarray(self.model.evaluator(self.inputs.images[places])).reshape(len(places), -1)
         if not np.isfinite(outputs).all():
             raise ArithmeticError("the network's output is not finite on the clean input")
-        predicted = outputs.argmax(axis=1)
-        labels = predicted if self.inputs.labels is None else self.inputs.labels[places]
-        others = np.where(np.arange(outputs.shape[1]) == labels[:, None], -np.inf, outputs)
-        margins = outputs[np.arange(len(places)), labels] - others.max(axis=1)
-        right = margins > 0  # a tie is a wrong answer: strictly, as a property is
-        for k in np.flatnonzero(~right).tolist():
-            yield places[k], Outcome(self._misclassified(places[k], int(labels[k]), outputs[k], float(margins[k])))
-        if right.any():
-            chosen = [place for place, ok in zip(places, right, strict=True) if ok]
-            yield from self._ask(chosen, labels[right])
+        labels = outputs.argmax(axis=1) if self.inputs.labels is None else self.inputs.labels[places]
+        right: dict[int, int] = {}
+        for place, label, output in zip(places, labels.tolist(), outputs, strict=True):
+            if output[label] > output[_runner_up(output, label)]:  # strictly, as the property is: a tie is wrong
+                right[place] = label
+            else:
+                yield Outcome(self._misclassified(place, label, output))
+        yield from self._guarded(list(right), lambda some: self._ask(some, right), right)
 
-    def _ask(self, places: list[int], labels: np.ndarray) -> Iterator[tuple[int, Outcome]]:
-        specification = robust(torch.from_numpy(labels), self.model.graph.output_shape)
-        if self.question.farthest:
-            images = torch.from_numpy(self.inputs.images[places])
-            low, high = self.inputs.range
-            options: dict[str, Any] = {"norm": self.question.norm, "lower": low, "upper": high, **self.settings}
-            for far in max_radius(
-                self.model, images, specification, start=self.question.eps, note=self.note, **options
-            ):
-                yield places[far.index], self._farthest(places[far.index], int(labels[far.index]), far)
+    def _ask(self, places: list[int], labels: Mapping[int, int]) -> Iterator[Outcome]:
+        """Verdicts, or radii, of inputs that are classified right; none of them raises for all."""
+        if not places:
             return
-        for answer in verify_each(self.model, self.region(places), specification, note=self.note, **self.settings):
-            place, label = places[answer.index], int(labels[answer.index])
-            yield place, self._answer(place, label, answer.verdict, answer.seconds)
+        wanted = torch.tensor([labels[place] for place in places])
+        specification = robust(wanted, self.model.graph.output_shape)
+        if not self.question.farthest:
+            asked = verify_each(self.model, self.region(places), specification, note=self.note, **self.settings)
+            for answer in asked:
+                place = places[answer.index]
+                yield self._answer(place, labels[place], answer.verdict, answer.seconds)
+            return
+        low, high = self.inputs.range
+        options: dict[str, Any] = {"start": self.question.eps, "note": self.note, **self.settings}
+        images, norm = torch.from_numpy(self.inputs.images[places]), self.question.norm
+        for far in max_radius(self.model, images, specification, norm=norm, lower=low, upper=high, **options):
+            yield self._farthest(places[far.index], labels[places[far.index]], far)
 
     def _answer(self, place: int, label: int, verdict: Verdict, seconds: float) -> Outcome:
         common: dict[str, Any] = {
@@ -168,19 +175,23 @@ class Survey:
             return Outcome(record)
         return Outcome(_becoming(record, far.witness), far.witness.witness)
 
-    def _misclassified(self, place: int, label: int, output: np.ndarray, margin: float) -> Record:
-        index, predicted = int(self.inputs.index[place]), int(output.argmax())
-        becomes = predicted if predicted != label else _runner_up(output, label)
-        return Record(
-            index, label, "misclassified", bound=margin, method="evaluator", predicted=predicted, becomes=becomes
-        )
+    def _misclassified(self, place: int, label: int, output: np.ndarray) -> Record:
+        becomes = _runner_up(output, label)
+        common: dict[str, Any] = {"index": int(self.inputs.index[place]), "label": label, "method": "evaluator"}
+        margin, predicted = float(output[label] - output[becomes]), int(output.argmax())
+        return Record(**common, verdict="misclassified", bound=margin, predicted=predicted, becomes=becomes)
 
-    def _failed(self, place: int, error: Exception) -> Record:
-        label = -1 if self.inputs.labels is None else int(self.inputs.labels[place])
-        index, said = int(self.inputs.index[place]), f"{type(error).__name__}: {error}"
+    def _failed(self, place: int, error: Exception, labels: Mapping[int, int]) -> Record:
+        given = -1 if self.inputs.labels is None else int(self.inputs.labels[place])
+        said = f"{type(error).__name__}: {error}"
+        common: dict[str, Any] = {
+            "index": int(self.inputs.index[place]),
+            "label": labels.get(place, given),
+            "predicted": labels.get(place),
+        }
         if isinstance(error, MemoryError | torch.OutOfMemoryError):
-            return Record(index, label, "unknown", reason=Reason.MEMORY.name.lower(), detail=said)
-        return Record(index, label, "error", reason=said)
+            return Record(**common, verdict="unknown", reason=Reason.MEMORY.name.lower(), detail=said)
+        return Record(**common, verdict="error", reason=said)
 
 
 def _becoming(record: Record, verdict: Falsified) -> Record:
