@@ -4,6 +4,8 @@ What a translator does not read would be skipped silently, the classic way to a 
 and an attribute or input that nobody read is an obstacle.
 """
 
+import itertools
+from collections.abc import Iterator
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -45,14 +47,11 @@ class Context:
     final: dict[str, str] = field(default_factory=dict)  # node of ours -> the file's name for its value
     made: dict[str, tuple[Op, tuple[str, ...]]] = field(default_factory=dict)  # our nodes: op and arguments
     notes: list[str] = field(default_factory=list)
-    serial: int = 0
+    serial: Iterator[int] = field(default_factory=itertools.count)
 
     def inner_name(self, stem: str) -> str:
-        while True:
-            self.serial += 1
-            name = f"{stem}~{self.serial}"
-            if name not in self.reserved:
-                return name
+        """A provisional name for a node; that of the file, where it has one, is given at the end."""
+        return next(name for k in self.serial if (name := f"{stem}~{k}") not in self.reserved)
 
 
 class Call:

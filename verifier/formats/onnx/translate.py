@@ -11,6 +11,7 @@ from onnx import NodeProto
 
 from verifier.errors import InvalidModel, UnsupportedModel, VerifierError
 from verifier.formats.onnx.call import Call, Context, Obstacle
+from verifier.formats.onnx.expand import definition
 from verifier.formats.onnx.fold import fold
 from verifier.formats.onnx.structure import label, reads, sort_nodes
 from verifier.formats.onnx.table import TRANSLATORS, key
@@ -35,6 +36,7 @@ class Walk:
         self.values: dict[str, Value] = dict(values)
         self.failed: set[str] = set()
         self.obstacles: list[Found] = []
+        self.absent: set[str] = {""}  # names of optional inputs that nobody gave
         self._unproduced: dict[str, NodeProto] = {}  # outputs that a translator left out
 
     def run(self, nodes: Sequence[NodeProto]) -> None:
@@ -80,7 +82,7 @@ class Walk:
         self.failed.update(name for name in node.output if name and name not in self.values)
 
     def _translate(self, node: NodeProto) -> tuple[Value, ...]:
-        call = Call(self.context, node, [self.values[name] if name else None for name in node.input])
+        call = Call(self.context, node, [None if name in self.absent else self.values[name] for name in node.input])
         folded = fold(call)
         if folded is not None:
             return folded
@@ -88,7 +90,7 @@ class Walk:
             return self._branch(call)
         translator = TRANSLATORS.get(key(node.domain, node.op_type))
         if translator is None:
-            raise Obstacle("unknown operator" if node.domain else "not supported")
+            return self._expanded(call)
         result = translator(call)
         unread = call.unread()
         if unread:
@@ -108,6 +110,22 @@ class Walk:
         if any(name in self.failed for name in names):
             raise Skipped
         return tuple(self.values[name] for name in names)
+
+    def _expanded(self, call: Call) -> tuple[Value, ...]:
+        """An operator that ONNX defines by others is translated as these, in a scope of its own."""
+        body = definition(call)
+        if body is None:
+            raise Obstacle("unknown operator" if call.node.domain not in ("", "ai.onnx") else "not supported")
+        opset = {**self.context.opset, **{entry.domain: entry.version for entry in body.opset_import}}
+        scope = {name: call.any(i) for i, name in enumerate(body.input)}
+        inner = Walk(replace(self.context, opset=opset, final={}), {})
+        inner.values = {name: value for name, value in scope.items() if value is not None}
+        inner.absent |= {name for name, value in scope.items() if value is None}
+        inner.run(body.node)
+        if inner.obstacles:
+            first = inner.obstacles[0]
+            raise Obstacle(f"its part {first.node.op_type}: {first.why}")
+        return tuple(inner.values[name] for name in body.output if name in inner.values)
 
 
 class Skipped(Exception):

@@ -109,9 +109,15 @@ def lp_normalization(call: Call) -> Value:
     x, p = call.wire(0), call.attr_int("p", 2)
     axes = (call.axis(call.attr_int("axis", -1), len(x.shape)),)
     if p == 1:
-        return over(call, x, summed(call, call.add(Abs(), x), axes, True))
-    square = summed(call, call.add(SQUARE, x), axes, True)
-    return over(call, x, call.add(Pointwise("Sqrt", torch.sqrt), square))
+        norm = summed(call, call.add(Abs(), x), axes, True)
+    else:
+        norm = call.add(Pointwise("Sqrt", torch.sqrt), summed(call, call.add(SQUARE, x), axes, True))
+    return call.add(Pointwise("DivOrZero", divided_or_zero), x, norm)
+
+
+def divided_or_zero(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """`a / b`, zero where `b` is: a vector without length stays one."""
+    return torch.where(b == 0, torch.zeros_like(a), a / torch.where(b == 0, torch.ones_like(b), b))
 
 
 def _channelwise(value: Const, shape: tuple[int, ...]) -> Const:
