@@ -1,41 +1,109 @@
 """Projected gradient descent on the margin, with random restarts (Madry et al. 2018, section 2.1)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Generator, Tensor
 
 from verifier.attacks.attack import Attack
-from verifier.graph.graph import Graph, evaluate
+from verifier.attacks.objective import descend, normal
+from verifier.attacks.steps import starts, steepest
+from verifier.attacks.surrogate import straight_through
+from verifier.graph.graph import Graph
 from verifier.problem import Problem
 from verifier.properties import Specification
 from verifier.regions import Region
 
+SPARSE = 0.2  # of an L1 ball's coordinates move in the first restart, a fifth of that in the next, then again
+
 
 @dataclass(frozen=True)
 class Pgd(Attack):
-    """`restarts` random starts of `steps` each. A step goes to the region's far side along the gradient, by a share of
-    the region's size that falls from `share` to a tenth of it."""
+    """`restarts` starts of `steps` each, all questions and restarts in one batch as far as `bytes` allow.
+
+    A step is a share of the region's size that falls evenly from `share` to nothing, along the steepest direction of
+    gradients gathered with `momentum`. From the third on, each restart has a clause of its own: the second most
+    promising one where it starts, the third, and so on; the first two follow whichever clause is least.
+    """
 
     steps: int = 40
     restarts: int = 4
-    share: float = 0.25
+    share: float = 0.5
+    momentum: float = 0.5
+    bytes: int = 2**29
     name = "pgd"
 
     def propose(self, graph: Graph, problem: Problem, generator: Generator, stop: Callable[[], bool]) -> Tensor:
-        like = next(iter(graph.to(torch.float32).nodes)), torch.float32
-        dtype = like[1]
-        region, specification = problem.region, problem.specification.to(dtype, "cpu")
-        best = region.sample(generator, dtype)
-        least = torch.full((problem.batch,), torch.inf, dtype=dtype)
-        for _ in range(self.restarts):
-            if stop() or bool((least <= 0).all()):
-                break
-            best, least = self._descend(graph, region, specification, region.sample(generator, dtype), best, least)
-        return best
+        device = device_of(graph)
+        rows = problem.specification.rows
+        kind = next((t.dtype for t in tensors(graph) if t.is_floating_point()), torch.float32)
+        search = _Search(
+            straight_through(graph),
+            problem.region.to(torch.float64, device),
+            problem.specification.to(kind, device),
+            generator,
+        )
+        entries = sum(torch.Size(node.shape).numel() for node in graph.nodes) + 2 * rows[:, :1].numel()
+        chunk = max(1, self.bytes // (3 * entries * kind.itemsize))
+        todo = torch.arange(self.restarts * problem.batch, device=device)
+        while len(todo) and not stop():
+            self._run(search, todo[:chunk] % problem.batch, todo[:chunk] // problem.batch, stop)
+            todo = todo[chunk:]
+            todo = todo[search.least[todo % problem.batch] > 0]
+        return search.best
 
-    def _descend(
-        self, graph: Graph, region: Region, specification: Specification, x: Tensor, best: Tensor, least: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError
+    def _run(self, search: "_Search", owner: Tensor, restart: Tensor, stop: Callable[[], bool]) -> None:
+        """Descend for question `owner[i]` with start `restart[i]`; questions that are solved leave."""
+        region, specification = search.region.select(owner), search.specification.select(owner)
+        x = starts(region, restart, search.generator)
+        velocity, target = torch.zeros_like(x), None
+        for step in range(self.steps + 1):
+            margin, gradient, target = descend(search.graph, specification, x, target, restart - 1)
+            search.record(x, margin, owner)
+            left = search.least[owner] > 0
+            if step == self.steps or stop() or not left.any():
+                return
+            velocity = self.momentum * velocity + search.somewhere(gradient)
+            if not left.all():
+                owner, restart, x, target = owner[left], restart[left], x[left], target[left]
+                region, specification, velocity = region.select(left), specification.select(left), velocity[left]
+            share = self.share * (1 - step / self.steps)
+            move = steepest(region, x, velocity, SPARSE ** (1 + restart % 3))
+            x = region.project(x + share * move)
+
+
+class _Search:
+    """What one call works on, and the best input of each question so far."""
+
+    def __init__(self, graph: Graph, region: Region, specification: Specification, generator: Generator) -> None:
+        self.graph, self.region, self.specification, self.generator = graph, region, specification, generator
+        self.best = region.project(region.box().center.float())
+        self.least = torch.full((region.batch,), torch.inf, dtype=specification.rows.dtype, device=self.best.device)
+
+    def record(self, x: Tensor, margin: Tensor, owner: Tensor) -> None:
+        """Keep the first of the least margins of each question."""
+        least = self.least.scatter_reduce(0, owner, margin, "amin")
+        place = torch.arange(len(x), device=x.device)
+        place = torch.where(margin <= least[owner], place, len(x))
+        first = place.new_full(least.shape, len(x)).scatter_reduce(0, owner, place, "amin")
+        won = (least < self.least) & (first < len(x))
+        self.best[won], self.least = x[first[won]], least
+
+    def somewhere(self, gradient: Tensor) -> Tensor:
+        """Where a gradient vanished, a random one."""
+        gone = (gradient == 0).flatten(1).all(1)
+        if not gone.any():
+            return gradient
+        noise = torch.randn(gradient[gone].shape, generator=self.generator, device=self.generator.device)
+        return gradient.index_put((gone,), normal(noise).to(gradient))
+
+
+def tensors(graph: Graph) -> list[Tensor]:
+    """The network's parameters."""
+    values = (getattr(node.op, f.name) for node in graph.nodes for f in fields(node.op))
+    return [v for v in values if isinstance(v, Tensor)]
+
+
+def device_of(graph: Graph) -> torch.device:
+    return next((t.device for t in tensors(graph)), torch.device("cpu"))
