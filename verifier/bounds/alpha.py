@@ -42,7 +42,7 @@ def _ascend(search: State, start: str, rows: Tensor, choices: dict[str, "Choice"
     best = torch.full(rows.shape[:2], -torch.inf, dtype=rows.dtype, device=rows.device)
     if not leaves:
         return torch.maximum(best, search.backward().bound(start, Dense(rows)))
-    adam = torch.optim.Adam(leaves, lr=method.lr)
+    adam = torch.optim.Adam(leaves, lr=method.lr, betas=method.betas)
     decay = torch.optim.lr_scheduler.ExponentialLR(adam, method.decay)
     for step in range(method.steps + 1):
         lines = {name: search.choose(name, choice.slopes()) for name, choice in choices.items()}

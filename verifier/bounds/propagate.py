@@ -21,6 +21,7 @@ from verifier.regions import Region
 from verifier.relaxations.table import RELAXATIONS, Table
 
 COPIES = 8  # tensors of the size of the largest coefficient that one walk holds at its peak
+ROWS = 64  # of one walk on a CPU: coefficients stay in its cache, and inputs that need fewer rows leave early
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,25 +103,33 @@ class _Run:
         for reader in self.readers[node.name]:
             open_ |= ~self.state.relaxations[type(reader.op)].linear(reader.op, interval)
         open_ = open_.flatten(1)
-        count = int(open_.sum(1).max())
-        index = open_.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :count].T
+        counts = open_.sum(1)
+        order = open_.to(torch.uint8).argsort(dim=1, descending=True, stable=True)
         lower, upper = interval.lower.flatten(1).clone(), interval.upper.flatten(1).clone()
-        for chunk in index.split(self._chunk(node, alpha)):
+        step = self._chunk(node, alpha)
+        for first in range(0, int(counts.max()), step):
             if self.options.stop():
                 break
-            found = self._lower(node, chunk, alpha)
-            low, high = found[: len(chunk)].T, -found[len(chunk) :].T
-            lower.scatter_(1, chunk.T, torch.maximum(low, lower.gather(1, chunk.T)))
-            upper.scatter_(1, chunk.T, torch.minimum(high, upper.gather(1, chunk.T)))
+            which = (counts > first).nonzero().flatten()  # inputs with rows left
+            index = order[which, first : min(first + step, int(counts.max()))].T
+            found = self._lower(node, index, which, alpha)
+            place = (which.unsqueeze(1), index.T)
+            lower[place] = torch.maximum(found[: len(index)].T, lower[place])
+            upper[place] = torch.minimum(-found[len(index) :].T, upper[place])
         self.state.improve(node.name, Interval(lower.reshape_as(interval.lower), upper.reshape_as(interval.upper)))
 
-    def _lower(self, node: Node, index: Tensor, alpha: AlphaCrown | None) -> Tensor:
-        """Both sides of the entries `index (S, B)` of a node: `(2S, B)`."""
+    def _lower(self, node: Node, index: Tensor, which: Tensor, alpha: AlphaCrown | None) -> Tensor:
+        """Both sides of the entries `index (S, N)` of a node for the inputs `which (N,)`: `(2S, N)`."""
+        everyone = len(which) == self.state.region.batch
+        state = self.state if everyone else self.state.select(which)
         if alpha is None:
             with torch.no_grad():
-                return self.state.backward().bound(node.name, units(node, index, self.state), both=True)
-        rows = units(node, index, self.search).with_negative().dense()
-        return optimise(self.state, self.search, node.name, rows, alpha)
+                return state.backward().bound(node.name, units(node, index, state), both=True)
+        search = self.search if everyone else self.search.select(which.to(self.options.device))
+        if self.search is self.state:
+            state = search
+        rows = units(node, index, search).with_negative().dense()
+        return optimise(state, search, node.name, rows, alpha)
 
     def _rows(self, specification: Specification) -> Tensor:
         state, method = self.state, self.method
@@ -146,7 +155,8 @@ class _Run:
         largest = max(torch.Size(n.shape).numel() for n in self.state.graph.until(node.name).nodes)
         copies = COPIES if alpha is None else COPIES * 2 * len(self.state.lines)
         size = self.state.region.batch * 2 * largest * self.state.region.box().lower.element_size() * copies
-        return max(1, self.options.bytes // size)
+        most = ROWS if self.state.region.box().lower.device.type == "cpu" else 2**20
+        return max(1, min(most, self.options.bytes // size))
 
 
 def units(node: Node, index: Tensor, state: State) -> Coefficient:

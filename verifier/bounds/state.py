@@ -4,7 +4,7 @@ Two arithmetics exist: searching in any dtype as it comes, and proving in float6
 one that holds for real numbers.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -54,6 +54,16 @@ class State:
     def improve(self, name: str, interval: Interval) -> None:
         """Keep what both the known and a new interval allow."""
         self.table[name] = self.table[name].intersect(interval)
+
+    def select(self, index: Tensor) -> "State":
+        """What is known of the inputs at `index (N,)` of the batch."""
+        return replace(
+            self,
+            region=self.region.select(index),
+            table={name: interval[index] for name, interval in self.table.items()},
+            lines={name: lines.select(index) for name, lines in self.lines.items()},
+            losses={name: loss[index] for name, loss in self.losses.items()},
+        )
 
     def backward(self, lines: dict[str, Lines] | None = None, stops: dict[str, Interval] | None = None) -> Backward:
         """A walk over what is known; `lines` replace the known ones."""

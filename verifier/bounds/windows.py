@@ -24,7 +24,7 @@ Span = tuple[tuple[int, int], tuple[int, int]]  # least and greatest origin, for
 
 @dataclass(frozen=True, eq=False)
 class Windows(Coefficient):
-    """`values (D, S, B, C, h, w)` over a node of shape `(1, C, H, W)`; `origin (S, B, 2)` is where a window begins.
+    """`values (S, B, D, C, h, w)` over a node of shape `(1, C, H, W)`; `origin (S, B, 2)` is where a window begins.
 
     `D` is 1, or 2 once the rows' negatives are carried too.
     """
@@ -41,15 +41,16 @@ class Windows(Coefficient):
         values = functional.one_hot(index // (height * width), channels).to(like)
         place = index % (height * width)
         origin = torch.stack([place // width, place % width], dim=2)
-        return cls(values[None, ..., None, None], origin, ((0, height - 1), (0, width - 1)), shape)
+        return cls(values[:, :, None, :, None, None], origin, ((0, height - 1), (0, width - 1)), shape)
 
     def gather(self, x: Tensor) -> Tensor:
-        """The windows' part of `x (B, 1, C, H, W)` or `(1, 1, C, H, W)`, zero outside: `(S, B, C, h, w)`."""
+        """The windows' part of `x (B, 1, C, H, W)` or `(1, 1, C, H, W)`, zero outside: `(S, B, 1, C, h, w)`."""
         (top, bottom), (left, right) = self._overhang()
         padded = functional.pad(x[:, 0], (left, right, top, bottom))
         views = padded.unfold(2, self.values.shape[-2], 1).unfold(3, self.values.shape[-1], 1)
         which = torch.arange(len(x), device=x.device)
-        return views[which.expand(self.origin.shape[:2]), :, self.origin[..., 0] + top, self.origin[..., 1] + left]
+        where = (self.origin[..., 0] + top, self.origin[..., 1] + left)
+        return views[which.expand(self.origin.shape[:2]), :, *where].unsqueeze(2)
 
     def dense(self) -> Tensor:
         (top, bottom), (left, right) = self._overhang()
@@ -59,17 +60,17 @@ class Windows(Coefficient):
         columns = torch.arange(self.values.shape[-1], device=self.origin.device)
         y = self.origin[..., 0, None] + top + rows
         x = self.origin[..., 1, None] + left + columns
-        place = (y[..., :, None] * wide + x[..., None, :]).flatten(2)[None, :, :, None]
+        place = (y[..., :, None] * wide + x[..., None, :]).flatten(2)[:, :, None, None]
         flat = self.values.flatten(-2)
         out = flat.new_zeros(*flat.shape[:-1], high * wide).scatter(-1, place.expand_as(flat), flat)
         out = out.unflatten(-1, (high, wide))[..., top : top + height, left : left + width]
-        return out.flatten(0, 1).unsqueeze(2)
+        return self._rows(out).unsqueeze(2)
 
     def dot(self, x: Tensor) -> Tensor:
-        return (self.values * self.gather(x)).flatten(3).sum(3).flatten(0, 1)
+        return self._contract(self.values, x)
 
     def magnitude_dot(self, x: Tensor) -> Tensor:
-        return (self.values.abs() * self.gather(x)).flatten(3).sum(3).flatten(0, 1)
+        return self._contract(self.values.abs(), x)
 
     def through(self, op: Affine, shapes: Sequence[torch.Size]) -> tuple[Coefficient, ...]:
         match op:
@@ -91,11 +92,11 @@ class Windows(Coefficient):
         if slopes.lower.dim() != 5 or slopes.lower.shape[1:] != self.shape:
             return Dense(self.dense()).relax(relaxation, lines)
         down = self.values.clamp(max=0)
-        constant = self.values.new_zeros(self.values.shape[0] * self.values.shape[1], self.values.shape[2])
+        constant = self.values.new_zeros(len(self.values) * self.values.shape[2], self.values.shape[1])
         if lines.greatest is not None:
-            constant = constant + replace(self, values=down).dot(lines.greatest)
+            constant = constant + self._contract(down, lines.greatest)
         if lines.least is not None:
-            constant = constant + replace(self, values=self.values - down).dot(lines.least)
+            constant = constant + self._contract(self.values - down, lines.least)
         lower, rise = self.gather(slopes.lower), self.gather(slopes.upper - slopes.lower)
         return replace(self, values=torch.addcmul(self.values * lower, down, rise)), constant
 
@@ -108,7 +109,16 @@ class Windows(Coefficient):
         return Dense(self.dense() + other.dense())
 
     def with_negative(self) -> Coefficient:
-        return replace(self, values=torch.cat([self.values, -self.values]))
+        return replace(self, values=torch.cat([self.values, -self.values], dim=2))
+
+    def _contract(self, values: Tensor, x: Tensor) -> Tensor:
+        """`sum(values * x)` as one small matrix product a row: `(D * S, B)`."""
+        return self._rows((values.flatten(3) @ self.gather(x).flatten(3).transpose(2, 3)).squeeze(3))
+
+    @staticmethod
+    def _rows(x: Tensor) -> Tensor:
+        """`(S, B, D, *)` to `(D * S, B, *)`: first all rows, then their negatives."""
+        return x.movedim(2, 0).flatten(0, 1)
 
     def _framed(self, other: "Windows", distance: list[int]) -> "Windows":
         first = [min(0, d) for d in distance]

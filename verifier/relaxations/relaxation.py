@@ -30,6 +30,12 @@ class Lines:
     least: Tensor | None
     greatest: Tensor | None
 
+    def select(self, index: Tensor) -> "Lines":
+        """Those of the inputs at `index (N,)`; for lines that do not differ by row."""
+        least = None if self.least is None else self.least[index]
+        greatest = None if self.greatest is None else self.greatest[index]
+        return Lines(Slopes(self.slopes.lower[index], self.slopes.upper[index]), least, greatest)
+
 
 class Relaxation(ABC):
     """What bounds one kind of nonlinearity. Its argument's interval is `(B, *in)`."""
