@@ -87,21 +87,22 @@ class _Batch:
         self.problem, self.open, self.graph, self.settings, self.note = problem, index, graph, settings, note
         self.seconds = dict.fromkeys(index.tolist(), 0.0)
         self.unknown = {i: Unknown(Reason.LOOSE, -torch.inf, "none") for i in index.tolist()}
-        self.end = time.monotonic() + settings.timeout * len(index)
+        self.start = time.monotonic()  # of the stage
         self.generator = Generator().manual_seed(settings.seed)
 
     def answers(self) -> Iterator[Answer]:
         for stage in self.settings.plan:
             if not len(self.open):
                 return
+            self.start = time.monotonic()
             if self.late():
                 self._mark(Reason.TIME, f"after {self.settings.timeout:g} s")
                 break
             self.note(f"{stage.name}: {len(self.open)} open")
-            start, share = time.monotonic(), len(self.open)
+            share = len(self.open)
             decided = self._attack(stage) if isinstance(stage, Attack) else self._bound(stage)
             for i in self.open.tolist():
-                self.seconds[i] += (time.monotonic() - start) / share
+                self.seconds[i] += (time.monotonic() - self.start) / share
             for i, verdict in decided.items():
                 yield Answer(i, verdict, self.seconds[i])
             self.open = self.open[[i not in decided for i in self.open.tolist()]]
@@ -109,7 +110,9 @@ class _Batch:
             yield Answer(i, self.unknown[i], self.seconds[i])
 
     def late(self) -> bool:
-        return time.monotonic() > self.end
+        """Has an open question had its time? A stage's time is shared equally by the questions that it works on."""
+        spent = max((self.seconds[i] for i in self.open.tolist()), default=0.0)
+        return spent + (time.monotonic() - self.start) / max(len(self.open), 1) > self.settings.timeout
 
     def _attack(self, stage: Attack) -> dict[int, Verdict]:
         answers = stage(self.graph, self.problem.select(self.open), self.generator, self.late)
