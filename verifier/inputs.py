@@ -80,6 +80,7 @@ def gather(model: Model, choice: Choice) -> Inputs:
     elif inputs.labels is None:
         note = "no labels were given: an input is verified to keep the class that the model gives it"
         inputs = replace(inputs, notes=(*inputs.notes, note))
+    _check_classes(inputs, model)
     return _within(inputs, choice.range)
 
 
@@ -123,15 +124,20 @@ def _canonical(name: str) -> str:
 
 
 def _from_dataset(data: Dataset, source: str, model: Model) -> Inputs:
-    images = data.images
-    notes: tuple[str, ...] = ()
-    unit = _metadata_range(model)
-    if unit not in (None, (0.0, 1.0)) and unit is not None and math.isfinite(unit[1] - unit[0]):
-        images = (unit[0] + (unit[1] - unit[0]) * images.astype(np.float64)).astype(np.float32)
-        notes = (f"images were scaled from [0, 1] to the model's input_range [{unit[0]:g}, {unit[1]:g}]",)
+    valid = _metadata_range(model) or (0.0, 1.0)
+    images, notes = _scaled(data.images, valid)
     fit = layout(data.images.shape[1:], model.graph.input.shape)
     where = f"{data.name}, {source}"
-    return _build(images, data.labels, fit, where, model, data.classes, notes, unit or (0.0, 1.0))
+    return _build(images, data.labels, fit, where, model, data.classes, notes, valid)
+
+
+def _scaled(images: np.ndarray, valid: tuple[float, float]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Images in [0, 1] to the range that the model's metadata names, and a note about it."""
+    low, high = valid
+    if valid == (0.0, 1.0) or not math.isfinite(high - low):
+        return images, ()
+    note = f"images were scaled from [0, 1] to the model's input_range [{low:g}, {high:g}]"
+    return (low + (high - low) * images.astype(np.float64)).astype(np.float32), (note,)
 
 
 def _from_file(path: str, model: Model) -> Inputs:
@@ -149,6 +155,8 @@ def _from_file(path: str, model: Model) -> Inputs:
         values = values[None]
     bounds = _metadata_range(model)
     notes: tuple[str, ...] = ()
+    if bounds is not None and path.lower().endswith(".png"):
+        values, notes = _scaled(values, bounds)
     if bounds is None:
         least, most = float(values.min()), float(values.max())
         if least < 0 or most > 1:
@@ -170,8 +178,9 @@ def _build(
     notes: tuple[str, ...],
     valid: tuple[float, float],
 ) -> Inputs:
-    said = model.graph.metadata.get("classes", "").replace(",", " ").split()
-    names = tuple(said) if len(said) == int(np.prod(model.graph.output_shape)) else classes
+    said = model.graph.metadata.get("classes", "")
+    listed = [word.strip() for word in said.split(",")] if "," in said else said.split()
+    names = tuple(listed) if len(listed) == int(np.prod(model.graph.output_shape)) else classes
     notes = (*notes, fit.note) if fit.note else notes
     return Inputs(fit.apply(images), labels, np.arange(len(images)), valid, names, fit, source, notes)
 
@@ -181,6 +190,16 @@ def _labels(path: str, inputs: Inputs) -> np.ndarray:
     if len(labels) != len(inputs):
         raise InputError(f"{path} has {len(labels)} labels, but {inputs.source} has {len(inputs)} inputs")
     return labels
+
+
+def _check_classes(inputs: Inputs, model: Model) -> None:
+    classes = int(np.prod(model.graph.output_shape))
+    if classes < 2:
+        raise InputError(f"the network's output {text(model.graph.output_shape)} has no classes to compare")
+    if inputs.labels is not None and inputs.labels.max() >= classes:
+        raise InputError(
+            f"labels of {inputs.source} go up to {inputs.labels.max()}, but the network has {classes} classes"
+        )
 
 
 def _within(inputs: Inputs, wanted: tuple[float, float] | None) -> Inputs:

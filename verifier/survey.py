@@ -59,9 +59,11 @@ class Survey:
 
     def run(self, skip: Collection[int] = ()) -> Iterator[Outcome]:
         """Outcomes as they are decided; inputs whose index is in `skip` are left out."""
-        left = [k for k, index in enumerate(self.inputs.index.tolist()) if index not in skip]
-        for first in range(0, len(left), BLOCK):
-            yield from self._guarded(left[first : first + BLOCK], self._block, {})
+        index = self.inputs.index.tolist()
+        for first in range(0, len(index), BLOCK):  # fixed blocks: a resumed run shares its random numbers
+            left = [k for k in range(first, min(first + BLOCK, len(index))) if index[k] not in skip]
+            if left:
+                yield from self._guarded(left, self._block, {})
 
     def check(self, points: int = 4) -> None:
         """Compare our graph with the model's own engine on random points of the first region.

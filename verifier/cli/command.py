@@ -62,6 +62,8 @@ class _Run:
         self.records = {k: r for sink in sinks for k, r in sink.done.items() if k in self.wanted}
         files = [path for path in (args.json, args.csv) if path not in (None, "-")]
         self.witnesses = Path(files[0]).with_suffix(".witness") if files else None
+        eps = "largest eps" if args.max_eps else f"eps {args.eps:g}"
+        self.title = f"{args.model}  norm {args.norm}, {eps}, method {args.method}"
         self.out = sys.stderr if "-" in (args.json, args.csv) else sys.stdout
 
     def code(self) -> int:
@@ -106,7 +108,8 @@ class _Run:
         from verifier.cli.table import summary
 
         own_labels = self.inputs.labels is None
-        print(summary(list(self.records.values()), len(self.wanted), self.inputs.named, own_labels), file=self.out)
+        table = summary(list(self.records.values()), len(self.wanted), self.inputs.named, own_labels)
+        print(f"{self.title}\n\n{table}", file=self.out)
 
 
 def exit_code(records: Sequence[Record]) -> int:
@@ -143,15 +146,14 @@ def _prepare(args: argparse.Namespace) -> tuple["Survey", "Inputs", str]:
     survey = Survey(model, inputs, Question(args.norm, args.eps, args.max_eps), settings)
     _tell(args, model, inputs)
     survey.check()
-    return survey, inputs, survey.name(everything.digest)
+    return survey, inputs, survey.name(everything.digest) if args.json or args.csv else ""
 
 
 def _tell(args: argparse.Namespace, model: "Model", inputs: "Inputs") -> None:
     low, high = inputs.range
-    where = f"norm {args.norm}" + ("" if args.max_eps else f", eps {args.eps:g}")
     first, last = int(inputs.index[0]), int(inputs.index[-1])
-    print(f"{args.model}: {where}, inputs in [{low:g}, {high:g}], method {args.method}", file=sys.stderr)
-    print(f"{len(inputs)} inputs ({first} to {last}) of {inputs.source}", file=sys.stderr)
+    which = f"input {first}" if first == last else f"inputs {first} to {last}"
+    print(f"{which} of {inputs.source}, in [{low:g}, {high:g}]", file=sys.stderr)
     for note in (*model.notes, *inputs.notes):
         print(f"note: {note}", file=sys.stderr)
     sys.stderr.flush()
