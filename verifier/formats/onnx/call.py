@@ -131,8 +131,9 @@ class Call:
         return self._default(name, default) if found is None else int(found.i)
 
     def attr_float(self, name: str, default: float | None = None) -> float:
+        """Defaults are float32 as well: that is what the standard's own tables hold."""
         found = self._attribute(name, AttributeProto.FLOAT)
-        return self._default(name, default) if found is None else float(found.f)
+        return float(np.float32(self._default(name, default)) if found is None else found.f)
 
     def attr_text(self, name: str, default: str | None = None) -> str:
         found = self._attribute(name, AttributeProto.STRING)

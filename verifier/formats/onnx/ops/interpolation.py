@@ -63,6 +63,8 @@ def nearest(axis: Axis, rounding: str) -> np.ndarray:
             places = np.floor(x + np.float32(0.5))
         case "floor":
             places = np.floor(x)
+        case "simple":  # before opset 11 nothing was specified; this is what the runtimes agreed on
+            places = np.ceil(x) if axis.scale < 1 else np.floor(x)
         case "ceil":
             places = np.ceil(x)
         case _:

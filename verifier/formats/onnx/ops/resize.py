@@ -31,14 +31,14 @@ def upsample(call: Call) -> Value:
     x, mode = call.value(0), call.attr_text("mode", "nearest")
     scales = call.attr_floats("scales") if call.opset < 9 else _scales(call, 1)
     axes = [Axis(n, _grown(n, s), s, "asymmetric") for n, s in zip(x.shape, scales, strict=True)]
-    return resized(call, x, list(enumerate(axes)), "linear" if mode == "bilinear" else mode, "floor")
+    return resized(call, x, list(enumerate(axes)), "linear" if mode == "bilinear" else mode, "simple")
 
 
 def resize(call: Call) -> Value:
     x, mode = call.value(0), call.attr_text("mode", "nearest")
     if call.opset < 11:
         axes = [Axis(n, _grown(n, s), s, "asymmetric") for n, s in zip(x.shape, _scales(call, 1), strict=True)]
-        return resized(call, x, list(enumerate(axes)), mode, "floor")
+        return resized(call, x, list(enumerate(axes)), mode, "simple")
     if call.attr_int("antialias", 0):
         raise Obstacle("antialias is not supported")
     numbers = [call.axis(a, len(x.shape)) for a in call.attr_ints("axes", list(range(len(x.shape))))]
