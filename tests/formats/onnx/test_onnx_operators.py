@@ -196,7 +196,7 @@ NORMAL = [
     c("LayerNormalization", (2, 3, 4), k=[w(4), w(4)]),
     c("LayerNormalization", (2, 3, 4), k=[w(3, 4)], axis=1),
     c("InstanceNormalization", IMAGE, k=[w(3), w(3)]),
-    c("GroupNormalization", (1, 4, 3, 3), k=[w(4), w(4)], num_groups=2, opsets=(21,)),
+    c("GroupNormalization", (1, 4, 3, 3), k=[w(4), w(4)], num_groups=2, opsets=(21,), wide=False),
     c("LpNormalization", (2, 3), p=1, wide=False),
     c("LpNormalization", (2, 3), axis=0),
     c("MeanVarianceNormalization", IMAGE, wide=False),
