@@ -84,9 +84,9 @@ def _message(model: Model, point: np.ndarray, errors: np.ndarray) -> str:
     bad = int((~(errors <= TOLERANCE)).sum())
     where = first_difference(model, point)
     return (
-        f"{model.source}: our reading of the file disagrees with {model.evaluator.name} on {bad} of {len(errors)} points "
-        f"(relative difference: median {np.median(errors):.1e}, largest {errors.max():.1e}; {TOLERANCE:.0e} is allowed). "
-        f"{where} Nothing can be verified with it; please report the file."
+        f"{model.source}: our reading of the file disagrees with {model.evaluator.name} on {bad} of {len(errors)} "
+        f"points (relative difference: median {np.median(errors):.1e}, largest {errors.max():.1e}; {TOLERANCE:.0e} is "
+        f"allowed). {where} Nothing can be verified with it; please report the file."
     )
 
 

@@ -45,8 +45,10 @@ def test_wrong_weight_is_found_and_named(name: str, tmp_path: Path) -> None:
 
 def test_wrong_shape_is_found(tmp_path: Path) -> None:
     loaded = two_layers(tmp_path)
+    wrong = replace(loaded.graph.by_name["y"], op=Linear(torch.ones(3, 4, dtype=torch.float64)), shape=(1, 3))
+    graph = replace(loaded.graph, nodes=(*loaded.graph.nodes[:-1], wrong))
     with pytest.raises(InvalidModel, match="shape"):
-        check_against(replace(loaded, graph=loaded.graph.until("x")), points((1, 3), 1).repeat(4, axis=-1)[..., :4])
+        check_against(replace(loaded, graph=graph), points((1, 4), 2))
 
 
 def test_nan_is_a_difference(tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from verifier.errors import InvalidModel
 from verifier.formats.onnx.call import Call, Obstacle, whole
+from verifier.formats.onnx.ops.computed import CutAt, TakeAlong
 from verifier.formats.onnx.ops.shape import permuted, reform
 from verifier.formats.onnx.slicing import one_slice
 from verifier.formats.onnx.values import Const, Tensorial, Value, Wire
@@ -52,19 +52,6 @@ def gather(call: Call) -> Value:
     return call.add(OneByOne("Gather", TakeAlong(axis)), x, index)
 
 
-class TakeAlong:
-    """`numpy.take` with an index that the network computes."""
-
-    def __init__(self, axis: int) -> None:
-        self.axis = axis
-
-    def __call__(self, x: Tensor, index: Tensor) -> Tensor:
-        places = index.long().reshape(-1)
-        places = torch.where(places < 0, places + x.shape[self.axis], places)
-        out = x.index_select(self.axis, places)
-        return out.reshape(*x.shape[: self.axis], *index.shape, *x.shape[self.axis + 1 :])
-
-
 def slice_(call: Call) -> Value:
     x = call.value(0)
     if call.opset < 10:
@@ -84,10 +71,7 @@ def slice_(call: Call) -> Value:
 
 
 def moving_slice(call: Call, x: Tensorial) -> Value:
-    """One axis is cut where the network says, at a known length: the end is the start and a constant.
-
-    Where the cut would leave the axis, the file's own shape would change; we hold it inside.
-    """
+    """One axis is cut where the network says, at a known length: the end is the start and a constant."""
     start, end = call.wire(1), call.wire(2)
     (base, low), (other, high) = origin(call, start), origin(call, end)
     length = high - low
@@ -96,7 +80,9 @@ def moving_slice(call: Call, x: Tensorial) -> Value:
     if base != other or math.prod(start.shape) != 1 or steps != [1] or length < 1:
         raise Obstacle("its starts depend on the network's input, so the result has no fixed shape")
     axis = call.axis(axes[0], len(x.shape))
-    call.context.notes.append(f"{call.name} cuts where the network says; cuts are held inside the tensor")
+    call.context.notes.append(
+        f"{call.name} cuts where the network says; beyond the end of its tensor there is no number"
+    )
     return call.add(OneByOne("Slice", CutAt(axis, int(length))), x, start, type=x.type)
 
 
@@ -111,19 +97,6 @@ def origin(call: Call, wire: Wire) -> tuple[str, float]:
             break
         name = args[0]
     return name, total
-
-
-class CutAt:
-    """`length` entries of an axis from a computed start."""
-
-    def __init__(self, axis: int, length: int) -> None:
-        self.axis, self.length = axis, length
-
-    def __call__(self, x: Tensor, start: Tensor) -> Tensor:
-        size = x.shape[self.axis]
-        first = start.long().reshape(())
-        first = torch.where(first < 0, first + size, first).clamp(0, size - self.length)
-        return x.index_select(self.axis, first + torch.arange(self.length, device=x.device))
 
 
 def split(call: Call) -> Value | tuple[Value, ...]:

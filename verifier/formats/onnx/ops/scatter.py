@@ -4,9 +4,14 @@ import math
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from verifier.formats.onnx.call import Call, Obstacle
+from verifier.formats.onnx.ops.computed import (
+    GatherAlong,
+    ScatterAlong,
+    gather_by_coordinates,
+    scatter_by_coordinates,
+)
 from verifier.formats.onnx.ops.moves import picked, valid
 from verifier.formats.onnx.ops.shape import joined, reform
 from verifier.formats.onnx.values import Const, Tensorial, Value
@@ -26,15 +31,6 @@ def gather_elements(call: Call) -> Value:
 def _cut(array: np.ndarray, shape: tuple[int, ...], axis: int) -> np.ndarray:
     """ONNX allows an index that is shorter than the data on the other axes; numpy does not."""
     return array[tuple(slice(None) if i == axis else slice(n) for i, n in enumerate(shape))]
-
-
-class GatherAlong:
-    def __init__(self, axis: int) -> None:
-        self.axis = axis
-
-    def __call__(self, x: Tensor, index: Tensor) -> Tensor:
-        places = index.long()
-        return x.gather(self.axis, torch.where(places < 0, places + x.shape[self.axis], places))
 
 
 def gather_nd(call: Call) -> Value:
@@ -58,10 +54,6 @@ def _gather_nd(array: np.ndarray, index: np.ndarray, lead: int) -> np.ndarray:
     return np.stack(parts).reshape(*array.shape[:lead], *parts[0].shape)
 
 
-def gather_by_coordinates(x: Tensor, index: Tensor) -> Tensor:
-    return x[tuple(index.long().movedim(-1, 0))]
-
-
 def scatter_nd(call: Call) -> Value:
     x, index, updates = (call.value(i) for i in range(3))
     if call.attr_text("reduction", "none") != "none":
@@ -74,10 +66,6 @@ def scatter_nd(call: Call) -> Value:
         target[where] = values
 
     return _replaced(call, x, updates, write)
-
-
-def scatter_by_coordinates(x: Tensor, index: Tensor, updates: Tensor) -> Tensor:
-    return x.index_put(tuple(index.long().movedim(-1, 0)), updates)
 
 
 def scatter_elements(call: Call) -> Value:
@@ -95,15 +83,6 @@ def scatter_elements(call: Call) -> Value:
         target[tuple(where)] = values
 
     return _replaced(call, x, updates, write)
-
-
-class ScatterAlong:
-    def __init__(self, axis: int) -> None:
-        self.axis = axis
-
-    def __call__(self, x: Tensor, index: Tensor, updates: Tensor) -> Tensor:
-        places = index.long()
-        return x.scatter(self.axis, torch.where(places < 0, places + x.shape[self.axis], places), updates)
 
 
 def _replaced(call: Call, x: Tensorial, updates: Tensorial, write) -> Value:  # type: ignore[no-untyped-def]
