@@ -39,4 +39,15 @@ class AlphaCrown:
     name = "alpha-crown"
 
 
-Method = Ibp | Crown | AlphaCrown
+@dataclass(frozen=True)
+class Zonotope:
+    """Forward linear bounds (Singh et al. 2018): one forward pass a symbol, so for regions where few inputs vary.
+
+    At most `symbols` symbols are carried; rows are bounded forwards and, once, backwards.
+    """
+
+    symbols: int = 1024
+    name = "zonotope"
+
+
+Method = Ibp | Crown | AlphaCrown | Zonotope

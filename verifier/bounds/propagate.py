@@ -9,9 +9,10 @@ from torch import Tensor
 
 from verifier.bounds.alpha import optimise
 from verifier.bounds.coefficient import Coefficient, Dense, Unit
-from verifier.bounds.methods import AlphaCrown, Ibp, Method
+from verifier.bounds.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounds.state import State, check_boundable
 from verifier.bounds.windows import Windows
+from verifier.bounds.zonotope import Zonotopes
 from verifier.errors import InputError
 from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Affine, Input
@@ -71,6 +72,11 @@ class _Run:
         if options.proof and isinstance(method, AlphaCrown):
             graph, region = graph.to(options.dtype, options.device), region.to(options.dtype, options.device)
             self.search = State(graph, region, False, table)
+        self.zonotopes = None
+        if isinstance(method, Zonotope):
+            largest = max(torch.Size(node.shape).numel() for node in graph.nodes)
+            room = options.bytes // (4 * 8 * region.batch * largest)
+            self.zonotopes = Zonotopes(self.state, min(method.symbols, room))
         self.readers: dict[str, list[Node]] = {}
         for node in graph.nodes:
             if not isinstance(node.op, Affine | Input):
@@ -78,17 +84,22 @@ class _Run:
 
     def bounds(self, specification: Specification | None) -> Bounds:
         for node in self.state.graph.nodes:
-            interval = self.state.enter(node)
+            self.state.enter(node)
             if self.search is not self.state:
                 self.search.enter(self.search.graph.by_name[node.name])
-            if node.name in self.readers and not isinstance(self.method, Ibp):
-                self._tighten(node, interval)
+            if self.zonotopes is not None:
+                with torch.no_grad():
+                    self.zonotopes.enter(node)
+            elif node.name in self.readers and not self.options.stop():
+                self._tighten(node)
         rows = None if specification is None else self._rows(specification)
         return Bounds(self.state.table, rows)
 
-    def _tighten(self, node: Node, interval: Interval) -> None:
+    def _tighten(self, node: Node) -> None:
         """Walk back from entries that some reader does not see as linear yet; with slopes, from those left again."""
-        if not self.method.intermediate or node.name in self.state.hull:  # type: ignore[union-attr]
+        if not isinstance(self.method, Crown | AlphaCrown) or not self.method.intermediate:
+            return
+        if node.name in self.state.hull:
             return
         self._refine(node, None)
         if isinstance(self.method, AlphaCrown):
@@ -144,6 +155,8 @@ class _Run:
             if isinstance(method, AlphaCrown):
                 search = rows.to(self.search.region.box().lower)
                 bound = torch.maximum(bound, optimise(state, self.search, start, search, method))
+            if self.zonotopes is not None:
+                bound = torch.maximum(bound, self.zonotopes.rows(rows))
             chunks.append(bound)
         bounds = torch.cat(chunks) + specification.offset
         if not self.options.proof:

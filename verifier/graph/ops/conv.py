@@ -81,6 +81,15 @@ class ConvTranspose(Affine):
     def terms(self, shapes: Sequence[torch.Size], out: torch.Size) -> int:
         return self.weight[0].numel() + self.weight.shape[0] * self.weight[0, 0].numel()
 
+    def transport(self, coefficient: Tensor, shapes: Sequence[torch.Size]) -> tuple[Tensor, ...]:
+        """A convolution; what it computes beyond the argument's far edge met no entry of it."""
+        weight = self.weight
+        out = CONV[weight.dim() - 2](
+            coefficient.flatten(0, 1), weight, None, self.stride, self.padding, self.dilation, self.groups
+        )
+        space = tuple(slice(n) for n in shapes[0][2:])
+        return (out[(slice(None), slice(None), *space)].unflatten(0, coefficient.shape[:2]),)
+
 
 def transposed(
     x: Tensor,

@@ -1,0 +1,147 @@
+"""Forward linear bounds: zonotopes over the inputs that vary (Singh et al. 2018, DeepZ).
+
+Every node is `center + sum(e_i * generator_i) + rest`, with all symbols `e_i` in [-1, 1] and `|rest| <= remainder`.
+The cost is one forward pass for each symbol, whatever the number of neurons, so this pays when few inputs vary. A
+nonlinearity adds a symbol for each entry that is not linear there, as long as the budget allows, else a remainder.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from verifier.bounds.state import State
+from verifier.graph.graph import Node
+from verifier.graph.op import Affine, Input
+from verifier.interval import Interval
+from verifier.numerics import gamma
+from verifier.relaxations.relaxation import Relaxation, chord
+
+
+@dataclass(frozen=True, eq=False)
+class Form:
+    """`center (B, *)`, `generators (G, B, *)`, `remainder (B, *)`; nodes with fewer symbols lack the last ones."""
+
+    center: Tensor
+    generators: Tensor
+    remainder: Tensor
+
+    @property
+    def spread(self) -> Tensor:
+        """The greatest distance from the centre: `(B, *)`."""
+        return self.generators.abs().sum(0) + self.remainder
+
+    def interval(self) -> Interval:
+        return Interval(self.center - self.spread, self.center + self.spread)
+
+
+class Zonotopes:
+    """The forms of all nodes entered so far; `state` supplies the arithmetic and takes the intervals."""
+
+    def __init__(self, state: State, symbols: int) -> None:
+        self.state, self.symbols = state, symbols
+        self.forms: dict[str, Form] = {}
+
+    def enter(self, node: Node) -> None:
+        """Bound a node that `state` has entered, and pass on what is tighter."""
+        if isinstance(node.op, Input):
+            form = self._input()
+        elif isinstance(node.op, Affine):
+            form = self._affine(node, node.op)
+        else:
+            form = self._nonlinear(node)
+        self.forms[node.name] = form
+        self.state.improve(node.name, form.interval())
+
+    def rows(self, rows: Tensor) -> Tensor:
+        """Lower bounds `(S, B)` of `rows (S, B, *out)` at the output."""
+        form = self.forms[self.state.graph.output]
+        flat = rows.flatten(2)
+        center = (flat * form.center.flatten(1)).sum(2)
+        swing = torch.einsum("sbn,gbn->gsb", flat, form.generators.flatten(2)).abs().sum(0)
+        bound = center - swing - (flat.abs() * form.remainder.flatten(1)).sum(2)
+        if self.state.rounding:
+            reach = (flat.abs() * (form.center.abs() + form.spread).flatten(1)).sum(2)
+            bound = bound - gamma(flat.shape[2] + len(form.generators) + 4, bound.dtype) * reach
+        return bound
+
+    def _input(self) -> Form:
+        """A symbol for each input entry that varies in some region of the batch."""
+        box = self.state.region.box()
+        radius = box.radius.flatten(1)
+        vary = (radius > 0).any(0).nonzero().flatten()[: self.symbols]
+        generators = radius.new_zeros(len(vary), *radius.shape)
+        generators[torch.arange(len(vary)), :, vary] = radius[:, vary].T
+        rest = radius.clone()
+        rest[:, vary] = 0
+        return self._rounded(Form(box.center, generators.unflatten(2, box.lower.shape[1:]), rest.reshape_as(box.lower)))
+
+    def _affine(self, node: Node, op: Affine) -> Form:
+        args = [self.forms[name] for name in node.inputs]
+        offset = op.at_zero([a.center.shape[1:] for a in args], self.state.region.box().lower)
+        batch = self.state.region.batch
+        center = op.forward(*(a.center for a in args)).expand(batch, *node.shape)
+        count = max((len(a.generators) for a in args), default=0)
+        generators = center.new_zeros(count, *center.shape)
+        if count:
+            padded = [
+                functional.pad(a.generators, (0, 0) * (a.center.dim()) + (0, count - len(a.generators))) for a in args
+            ]
+            generators = (op.forward(*(p.flatten(0, 1) for p in padded)) - offset).unflatten(0, (count, batch))
+        remainder = op.abs().forward(*(a.remainder for a in args)).expand(batch, *node.shape)
+        if self.state.rounding:
+            reach = op.abs().forward(*(a.center.abs() + a.spread for a in args)) + 2 * offset.abs() * (1 + count)
+            terms = op.terms([a.center.shape[1:] for a in args], torch.Size(node.shape))
+            remainder = remainder + gamma(terms, center.dtype) * reach
+        return self._rounded(Form(center, generators, remainder))
+
+    def _nonlinear(self, node: Node) -> Form:
+        relaxation, x = self.state.relaxations[type(node.op)], self.state.table[node.inputs[0]]
+        form = self.forms[node.inputs[0]]
+        slope = _parallel(relaxation, node, x)
+        least, greatest = relaxation.gap(node.op, x, slope)
+        fused = node.shape != tuple(slope.shape[1:])
+        center, generators, remainder = slope * form.center, slope * form.generators, slope.abs() * form.remainder
+        if fused:
+            center, generators, remainder = center.sum(-1), generators.sum(-1), remainder.sum(-1)
+        new = Interval(least, greatest)
+        lost = self.state.losses[node.name] if self.state.rounding else torch.zeros_like(center)
+        if self.state.rounding:
+            lost = lost + gamma(len(generators) + 8, center.dtype) * (
+                center.abs() + generators.abs().sum(0) + new.magnitude
+            )
+        form = Form(center + new.center, generators, remainder + lost)
+        return self._rounded(self._with_symbols(form, new.radius))
+
+    def _with_symbols(self, form: Form, radius: Tensor) -> Form:
+        """New symbols for the entries with the largest radius, as many as the budget allows; a remainder for others."""
+        flat = radius.flatten(1)
+        count = min(int((flat > 0).sum(1).max()), self.symbols - len(form.generators))
+        if count <= 0:
+            return replace(form, remainder=form.remainder + radius)
+        size, place = flat.topk(count, dim=1)
+        fresh = flat.new_zeros(count, *flat.shape).scatter(2, place.T.unsqueeze(2), size.T.unsqueeze(2))
+        rest = flat.scatter(1, place, 0.0).reshape_as(radius)
+        generators = torch.cat([form.generators, fresh.unflatten(2, radius.shape[1:])])
+        return Form(form.center, generators, form.remainder + rest)
+
+    def _rounded(self, form: Form) -> Form:
+        """Room for the sums that read a form: its spread and its interval."""
+        if not self.state.rounding:
+            return form
+        extra = gamma(len(form.generators) + 8, form.center.dtype) * (form.center.abs() + form.spread)
+        return replace(form, remainder=form.remainder + extra)
+
+
+def _parallel(relaxation: Relaxation, node: Node, x: Interval) -> Tensor:
+    """One slope for both lines: of the usual ones that with the least gap."""
+    guess = relaxation.guess(node.op, x)
+    candidates = [guess.lower, guess.upper]
+    if node.shape == tuple(x.lower.shape[1:]):
+        candidates.append(chord(node.op.forward(x.lower), node.op.forward(x.upper), x))
+    gaps = torch.stack([torch.sub(*reversed(relaxation.gap(node.op, x, slope))) for slope in candidates])
+    best = gaps.argmin(0)
+    if best.shape != x.lower.shape:
+        best = best.unsqueeze(-1).expand_as(x.lower)
+    return torch.stack(candidates).gather(0, best.unsqueeze(0))[0]
