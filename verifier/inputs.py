@@ -74,7 +74,7 @@ def gather(model: Model, choice: Choice) -> Inputs:
     elif Path(choice.source).is_dir():
         inputs = _from_dataset(load_directory(choice.source), choice.source, model)
     else:
-        inputs = _from_file(choice.source, model)
+        inputs = _from_file(choice.source, model, choice.range)
     if choice.labels is not None:
         inputs = replace(inputs, labels=_labels(choice.labels, inputs))
     elif inputs.labels is None:
@@ -140,7 +140,7 @@ def _scaled(images: np.ndarray, valid: tuple[float, float]) -> tuple[np.ndarray,
     return (low + (high - low) * images.astype(np.float64)).astype(np.float32), (note,)
 
 
-def _from_file(path: str, model: Model) -> Inputs:
+def _from_file(path: str, model: Model, wanted: tuple[float, float] | None) -> Inputs:
     if not Path(path).exists():
         raise InputError(f"{path}: there is no such file or directory")
     read = read_images(path)
@@ -157,7 +157,7 @@ def _from_file(path: str, model: Model) -> Inputs:
     notes: tuple[str, ...] = ()
     if bounds is not None and path.lower().endswith(".png"):
         values, notes = _scaled(values, bounds)
-    if bounds is None:
+    if bounds is None and wanted is None:
         least, most = float(values.min()), float(values.max())
         if least < 0 or most > 1:
             raise InputError(

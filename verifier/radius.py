@@ -85,7 +85,7 @@ class _Search:
             self.held = max(self.held, radius)
             if proving:
                 self.failed, self.open = min(self.failed, radius), verdict
-        if self.verified >= self.broken:
+        if self.proof is not None and self.verified >= self.broken:
             raise RuntimeError(f"radius {self.verified} was proved, but {self.broken} was broken: a bug, please report")
 
     def result(self, late: bool) -> Radius:

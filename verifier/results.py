@@ -120,7 +120,7 @@ class Sink:
         return {record.index: record for record in records}
 
     def _parse(self, lines: list[str]) -> list[Record]:
-        if self.kind == "csv" and lines and set(next(csv.reader(lines[:1]))) < set(COLUMNS):
+        if self.kind == "csv" and lines and not set(COLUMNS) <= set(next(csv.reader(lines[:1]))):
             raise InputError(f"{self.path} can't be resumed: its first line is not the header of a result file")
         records = []
         for number, line in enumerate(lines[1:] if self.kind == "csv" else lines, 2 if self.kind == "csv" else 1):
