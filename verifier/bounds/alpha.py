@@ -4,6 +4,7 @@ Rows do not touch each other, so any chunk of rows gives the same answer. Optimi
 what is returned was evaluated in the given one, which may be a proving state.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +16,9 @@ from verifier.bounds.state import State
 from verifier.relaxations.relaxation import Slopes
 
 
-def optimise(state: State, search: State, start: str, rows: Tensor, method: AlphaCrown) -> Tensor:
+def optimise(
+    state: State, search: State, start: str, rows: Tensor, method: AlphaCrown, stop: Callable[[], bool]
+) -> Tensor:
     """Lower bounds `(S, B)` of `rows (S, B, *)` at `start`, at least those of the starting slopes up to rounding.
 
     With `state` and `search` the same object the best bound seen is returned, else the best slopes seen are evaluated
@@ -23,7 +26,7 @@ def optimise(state: State, search: State, start: str, rows: Tensor, method: Alph
     """
     nodes = search.graph.until(start).nodes
     choices = {n.name: _choice(search, n.name, len(rows), method) for n in nodes if n.name in search.lines}
-    best = _ascend(search, start, rows, choices, method)
+    best = _ascend(search, start, rows, choices, method, stop)
     if search is state:
         return best
     like = state.region.box().lower
@@ -36,7 +39,9 @@ def optimise(state: State, search: State, start: str, rows: Tensor, method: Alph
     return proved
 
 
-def _ascend(search: State, start: str, rows: Tensor, choices: dict[str, "Choice"], method: AlphaCrown) -> Tensor:
+def _ascend(
+    search: State, start: str, rows: Tensor, choices: dict[str, "Choice"], method: AlphaCrown, stop: Callable[[], bool]
+) -> Tensor:
     """The best bound of each row; the slopes that gave it stay in `choices`."""
     leaves = [leaf for choice in choices.values() for leaf in choice.leaves]
     best = torch.full(rows.shape[:2], -torch.inf, dtype=rows.dtype, device=rows.device)
@@ -51,7 +56,7 @@ def _ascend(search: State, start: str, rows: Tensor, choices: dict[str, "Choice"
         best = torch.maximum(best, bound.detach())
         for choice in choices.values():
             choice.keep(better)
-        if step == method.steps:
+        if step == method.steps or stop():
             break
         adam.zero_grad()
         (-torch.where(bound.isfinite(), bound, 0.0).sum()).backward()

@@ -10,6 +10,7 @@ from torch import Tensor
 from verifier.bounds.alpha import optimise
 from verifier.bounds.coefficient import Coefficient, Dense, Unit
 from verifier.bounds.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
+from verifier.bounds.relevance import relevant
 from verifier.bounds.state import State, check_boundable
 from verifier.bounds.windows import Windows
 from verifier.bounds.zonotope import Zonotopes
@@ -72,6 +73,7 @@ class _Run:
         if options.proof and isinstance(method, AlphaCrown):
             graph, region = graph.to(options.dtype, options.device), region.to(options.dtype, options.device)
             self.search = State(graph, region, False, table)
+        self.relevant: dict[str, Tensor] = {}
         self.zonotopes = None
         if isinstance(method, Zonotope):
             largest = max(torch.Size(node.shape).numel() for node in graph.nodes)
@@ -83,6 +85,9 @@ class _Run:
                 self.readers.setdefault(node.inputs[0], []).append(node)
 
     def bounds(self, specification: Specification | None) -> Bounds:
+        if specification is not None:
+            like = self.state.region.box().lower
+            self.relevant = relevant(self.state.graph, specification.rows.to(like.device, like.dtype))
         for node in self.state.graph.nodes:
             self.state.enter(node)
             if self.search is not self.state:
@@ -113,6 +118,8 @@ class _Run:
         open_ = torch.zeros_like(interval.lower, dtype=torch.bool)
         for reader in self.readers[node.name]:
             open_ |= ~self.state.relaxations[type(reader.op)].linear(reader.op, interval)
+        if node.name in self.relevant:
+            open_ &= self.relevant[node.name]
         open_ = open_.flatten(1)
         counts = open_.sum(1)
         order = open_.to(torch.uint8).argsort(dim=1, descending=True, stable=True)
@@ -140,7 +147,7 @@ class _Run:
         if self.search is self.state:
             state = search
         rows = units(node, index, search).with_negative().dense()
-        return optimise(state, search, node.name, rows, alpha)
+        return optimise(state, search, node.name, rows, alpha, self.options.stop)
 
     def _rows(self, specification: Specification) -> Tensor:
         state, method = self.state, self.method
@@ -154,7 +161,7 @@ class _Run:
                 bound = state.backward(stops=stops).bound(start, Dense(rows))
             if isinstance(method, AlphaCrown):
                 search = rows.to(self.search.region.box().lower)
-                bound = torch.maximum(bound, optimise(state, self.search, start, search, method))
+                bound = torch.maximum(bound, optimise(state, self.search, start, search, method, self.options.stop))
             if self.zonotopes is not None:
                 bound = torch.maximum(bound, self.zonotopes.rows(rows))
             chunks.append(bound)
