@@ -261,3 +261,13 @@ def test_float_data_of_wrong_length(tmp_path: Path) -> None:
     tensor.float_data.extend([1.0, 2.0])
     proto.graph.initializer[0].CopyFrom(tensor)
     refused(save(proto, tmp_path), "does not fit")
+
+
+def test_many_large_tensors_together(tmp_path: Path) -> None:
+    large = np.array([2**27], dtype=np.int64)
+    nodes = [node("Expand", ["s0", "n"], ["e0"]), node("ReduceSum", ["x"], ["s0"], keepdims=0)]
+    for i in range(20):
+        nodes.append(node("ReduceSum", [f"e{i}"], [f"s{i + 1}"], keepdims=0))
+        nodes.append(node("Expand", [f"s{i + 1}", "n"], [f"e{i + 1}"]))
+    nodes.append(node("ReduceSum", ["e20"], ["y"]))
+    refused(save(model(nodes, {"x": [1, 4]}, ["y"], {"n": large}), tmp_path), "together")

@@ -248,3 +248,21 @@ def test_output_that_a_translator_lacks_is_no_silent_gap(tmp_path: Path) -> None
         load_onnx(save(typed(model(nodes, {"x": [1, 1, 4]}, ["y"])), tmp_path))
     with pytest.raises((UnsupportedModel, InvalidModel), match="attribute strange"):
         load_onnx(save(model([node("Relu", ["x"], ["y"], strange=1)], {"x": [1, 4]}, ["y"]), tmp_path))
+
+
+def test_inputs_that_a_translator_lacks_are_no_silent_gap(tmp_path: Path) -> None:
+    weights = {n: R.normal(size=s).astype(np.float32) for n, s in (("w", (1, 8, 4)), ("r", (1, 8, 2)), ("p", (1, 6)))}
+    peephole = node("LSTM", ["x", "w", "r", "", "", "", "", "p"], ["y"], hidden_size=2)
+    with pytest.raises(UnsupportedModel, match="input 7 \\(p\\)"):
+        load_onnx(save(model([peephole], {"x": [3, 1, 4]}, ["y"], weights), tmp_path))
+
+
+def test_reference_steps_in_where_onnx_runtime_gives_up(tmp_path: Path) -> None:
+    proto = dense()
+    proto.ir_version = onnx.IR_VERSION
+    proto.opset_import[0].version = onnx.defs.onnx_opset_version()
+    proto.graph.node[0].domain = "ai.onnx"  # an alias that only some engines accept
+    loaded = load_onnx(save(proto, tmp_path))
+    x = points((1, 4), 5)
+    assert relative(ours(loaded, x), loaded.evaluator(x)) < 1e-5
+    assert loaded.evaluator.name.split()[0] in ("onnxruntime", "onnx.reference")

@@ -252,9 +252,26 @@ RESIZE = [
         wide=False,
     ),
 ]
+RECURRENT = [
+    *(
+        c(op, (3, 2, 4), k=[w(d, g * 5, 4), w(d, g * 5, 5), w(d, 2 * g * 5)], hidden_size=5, direction=kind, **more)
+        for op, g, outputs in (("LSTM", 4, 3), ("GRU", 3, 2), ("RNN", 1, 2))
+        for kind, d in (("forward", 1), ("reverse", 1), ("bidirectional", 2))
+        for more in ({"outputs": outputs, "wide": False},)
+    ),
+    c(
+        "LSTM",
+        (3, 2, 4),
+        k=[w(1, 20, 4), w(1, 20, 5), w(1, 40), None, w(1, 2, 5), w(1, 2, 5)],
+        hidden_size=5,
+        wide=False,
+    ),
+    c("GRU", (3, 2, 4), k=[w(1, 15, 4), w(1, 15, 5), w(1, 30)], hidden_size=5, linear_before_reset=1, wide=False),
+    c("RNN", (3, 2, 4), k=[w(1, 5, 4), w(1, 5, 5)], hidden_size=5, activations=["Relu"], wide=False),
+]
 CASES = [
     pytest.param(case, opset, id=f"{case}-{opset}")
-    for case in (*DENSE, *CONV, *POOL, *SHAPE, *ARITHMETIC, *REDUCE, *NORMAL, *PLAIN, *RESIZE)
+    for case in (*DENSE, *CONV, *POOL, *SHAPE, *ARITHMETIC, *REDUCE, *NORMAL, *PLAIN, *RESIZE, *RECURRENT)
     for opset in case.opsets
 ]
 

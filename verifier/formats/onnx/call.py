@@ -5,6 +5,7 @@ and an attribute or input that nobody read is an obstacle.
 """
 
 import itertools
+import math
 from collections.abc import Iterator
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
@@ -33,6 +34,11 @@ from verifier.graph.ops.dense import Constant
 T = TypeVar("T")
 
 
+MAX_TOTAL = (
+    2**30
+)  # entries of all tensors of one translation: 8 GiB while loading, far above any network we could bound
+
+
 class Obstacle(Exception):
     """Why a node can't be translated; collected, and reported together with all others."""
 
@@ -47,7 +53,14 @@ class Context:
     final: dict[str, str] = field(default_factory=dict)  # node of ours -> the file's name for its value
     made: dict[str, tuple[Op, tuple[str, ...]]] = field(default_factory=dict)  # our nodes: op and arguments
     notes: list[str] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=lambda: [0])  # entries of all tensors so far
     serial: Iterator[int] = field(default_factory=itertools.count)
+
+    def spend(self, shape: Seq[int]) -> None:
+        """Many tensors of an allowed size are too large together."""
+        self.sizes[0] += math.prod(shape)
+        if self.sizes[0] > MAX_TOTAL:
+            raise InvalidModel(f"its tensors have more than {MAX_TOTAL:,} entries together, which is refused")
 
     def inner_name(self, stem: str) -> str:
         """A provisional name for a node; that of the file, where it has one, is given at the end."""
@@ -84,6 +97,11 @@ class Call:
     @property
     def count(self) -> int:
         return len(self._inputs)
+
+    @property
+    def inputs(self) -> tuple[Value | None, ...]:
+        """All inputs, without counting them as read."""
+        return tuple(self._inputs)
 
     def any(self, i: int) -> Value | None:
         """Input `i` whatever it is, None where it is absent."""
@@ -147,6 +165,10 @@ class Call:
         found = self._attribute(name, AttributeProto.FLOATS)
         return list(self._default(name, default) if found is None else found.floats)
 
+    def attr_texts(self, name: str, default: Seq[str] | None = None) -> list[str]:
+        found = self._attribute(name, AttributeProto.STRINGS)
+        return [t.decode("utf-8", "replace") for t in found.strings] if found else list(self._default(name, default))
+
     def attr_tensor(self, name: str) -> TensorProto | None:
         found = self._attribute(name, AttributeProto.TENSOR)
         return None if found is None else found.t
@@ -196,6 +218,7 @@ class Call:
         stem = next((name for name in self.node.output if name), self.name)
         node = builder.add(op, *(w.node for w in wires), name=self.context.inner_name(stem))
         shape = builder.shape(node)
+        self.context.spend(shape)
         self.context.made[node] = (op, tuple(w.node for w in wires))
         return Wire(node, shape, wires[0].type if type is None else type)
 

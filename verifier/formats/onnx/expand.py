@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 import onnx.defs
 from onnx import AttributeProto, FunctionProto, NodeProto, TypeProto
@@ -20,7 +21,7 @@ def definition(call: Call) -> FunctionProto | None:
     if schema.has_function:
         body.CopyFrom(schema.function_body)
     elif schema.has_context_dependent_function:
-        types = [_type(call.any(i)) for i in range(call.count)]
+        types = [_type(value) for value in call.inputs]
         text = schema.get_context_dependent_function(call.node.SerializeToString(), types)
         body.ParseFromString(text)
     else:
@@ -33,7 +34,7 @@ def definition(call: Call) -> FunctionProto | None:
 
 
 @cache
-def _schema(op_type: str, domain: str, opset: int) -> onnx.defs.OpSchema | None:
+def _schema(op_type: str, domain: str, opset: int) -> Any:
     try:
         return onnx.defs.get_schema(op_type, opset, domain)
     except Exception:  # the package raises its own SchemaError for an unknown operator

@@ -24,7 +24,7 @@ DEFERRED = {"If", "Loop", "Scan", "SequenceMap"}
 
 def fold(call: Call) -> tuple[Value, ...] | None:
     """The node's outputs, or None where it depends on the network's input or must be seen by its translator."""
-    inputs = [call.any(i) for i in range(call.count)]
+    inputs = list(call.inputs)
     constants = [value for value in inputs if isinstance(value, Const)]
     if not inputs or len(constants) != sum(value is not None for value in inputs):
         return None
@@ -34,19 +34,25 @@ def fold(call: Call) -> tuple[Value, ...] | None:
     if name in RANDOM:
         raise Obstacle("its output is random")
     if name in FOLDS and (result := FOLDS[name](call)) is not None:
-        return (result,)
+        return _complete(call, (result,))
     large = any(is_integer(c.type) and c.array.size and np.abs(c.array).max() > EXACT for c in constants)
     if name in TRANSLATORS and not large:
         return _by_translator(call, name, inputs)
     return _by_reference(call, inputs)
 
 
+def _complete(call: Call, result: tuple[Value, ...]) -> tuple[Value, ...]:
+    """The result, if everything that the node states was looked at."""
+    if call.unread():
+        raise Obstacle(f"{', '.join(call.unread())} is not supported")
+    return result
+
+
 def _by_translator(call: Call, name: str, inputs: list[Value | None]) -> tuple[Value, ...]:
     builder = Builder("", ())
     scratch = Call(Context(builder, call.context.opset, frozenset()), call.node, inputs)
     result = TRANSLATORS[name](scratch)
-    if scratch.unread():
-        raise Obstacle(f"{', '.join(scratch.unread())} is not supported")
+    _complete(scratch, ())
     return tuple(_constant_of(value, builder) for value in (result if isinstance(result, tuple) else (result,)))
 
 
@@ -120,6 +126,7 @@ def _discrete(function: Callable[[np.ndarray], np.ndarray]):  # type: ignore[no-
 
 
 def _cast(call: Call) -> Const:
+    call.ignore("saturate", "round_mode")
     return cast_constant(call, call.constant(0, "input"), call.attr_int("to"))
 
 

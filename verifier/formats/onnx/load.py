@@ -43,6 +43,9 @@ def load_onnx(
 
 def _load(path: Path, output: str | None, shapes: dict[str, tuple[int, ...]]) -> Model:
     model = inline(read_model(path))
+    for node in model.graph.node:
+        if node.domain == "ai.onnx":  # the default domain by its other name, which not all engines know
+            node.domain = ""
     embed_external(model, path.parent)
     feeds, notes = feeds_of(model, shapes)
     name, more = choose_output(model, output)

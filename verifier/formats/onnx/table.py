@@ -16,6 +16,7 @@ from verifier.formats.onnx.ops import (
     normalization,
     pool,
     quantize,
+    recurrent,
     reduce,
     resize,
     same,
@@ -47,6 +48,7 @@ FAMILIES = (
     resize,
     linear_maps,
     quantize,
+    recurrent,
     sequences,
 )
 TRANSLATORS: Mapping[str, Translator] = {key: function for family in FAMILIES for key, function in family.TABLE.items()}

@@ -15,7 +15,7 @@ from verifier.formats.onnx.expand import definition
 from verifier.formats.onnx.fold import fold
 from verifier.formats.onnx.structure import label, reads, sort_nodes
 from verifier.formats.onnx.table import TRANSLATORS, key
-from verifier.formats.onnx.values import Value, Wire, decode
+from verifier.formats.onnx.values import Const, Value, Wire, decode
 from verifier.graph.graph import Graph
 
 
@@ -85,6 +85,9 @@ class Walk:
         call = Call(self.context, node, [None if name in self.absent else self.values[name] for name in node.input])
         folded = fold(call)
         if folded is not None:
+            for value in folded:
+                if isinstance(value, Const):
+                    self.context.spend(value.shape)
             return folded
         if key(node.domain, node.op_type) == "If":
             return self._branch(call)
