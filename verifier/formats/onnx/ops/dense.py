@@ -1,5 +1,6 @@
 """Matrix products."""
 
+import numpy as np
 import torch
 
 from verifier.formats.onnx.call import Call, real
@@ -25,7 +26,7 @@ def product(call: Call, a: Tensorial, b: Tensorial) -> Wire:
 
 def _check_size(call: Call, a: Tensorial, b: Tensorial) -> None:
     """Refuse outer products that would fill the memory."""
-    lead = torch.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])  # torch's imports sympy: a quarter of a second
     call.admit((*lead, *a.shape[-2:-1], *(b.shape[-1:] if len(b.shape) > 1 else ())))
 
 
