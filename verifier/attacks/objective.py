@@ -28,10 +28,11 @@ def weights(specification: Specification, values: Tensor, target: Tensor) -> Ten
 
 
 def descend(
-    graph: Graph, specification: Specification, x: Tensor, target: Tensor | None, ranks: Tensor
+    graph: Graph, specification: Specification, x: Tensor, target: Tensor | None, restart: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Margins `(N,)` at `x (N, *in)`, pessimistic by a hair; their gradients; the targets, which are chosen by
-    `ranks (N,)` among the clauses, least first, where none are given. Non-finite outputs count as no success."""
+    """Margins `(N,)` at `x (N, *in)`, pessimistic by a hair; their gradients; and the targets, where none are
+    given those that suit `restart (N,)`: the least clause at any time for 0, then the second least here, the third ...
+    Non-finite outputs count as no success."""
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         y = graph(x.to(specification.rows.dtype))
@@ -39,7 +40,7 @@ def descend(
         with torch.no_grad():
             if target is None:
                 order = clauses(specification, values).argsort(0)
-                target = torch.where(ranks < 0, -1, order.gather(0, (ranks % len(order)).unsqueeze(0))[0])
+                target = torch.where(restart == 0, -1, order.gather(0, (restart % len(order)).unsqueeze(0))[0])
             weight = weights(specification, values, target)
         gradient = torch.zeros_like(x)
         if values.requires_grad:

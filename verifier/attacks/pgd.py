@@ -15,7 +15,7 @@ from verifier.problem import Problem
 from verifier.properties import Specification
 from verifier.regions import Region
 
-SPARSE = 0.2  # of an L1 ball's coordinates move in the first restart, a fifth of that in the next, then again
+DENSITY = (0.004, 0.02, 0.001)  # of an L1 ball's coordinates move together, by restart; measured on the shipped models
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Pgd(Attack):
     """`restarts` starts of `steps` each, all questions and restarts in one batch as far as `bytes` allow.
 
     A step is a share of the region's size that falls evenly from `share` to nothing, along the steepest direction of
-    gradients gathered with `momentum`. From the third on, each restart has a clause of its own: the second most
-    promising one where it starts, the third, and so on; the first two follow whichever clause is least.
+    gradients gathered with `momentum`. The first restart follows whichever clause is least; the others have one each:
+    the second most promising where it starts, the third, and so on, which finds about a tenth more than without.
     """
 
     steps: int = 40
@@ -58,8 +58,9 @@ class Pgd(Attack):
         region, specification = search.region.select(owner), search.specification.select(owner)
         x = starts(region, restart, search.generator)
         velocity, target = torch.zeros_like(x), None
+        density = torch.tensor(DENSITY, device=x.device)
         for step in range(self.steps + 1):
-            margin, gradient, target = descend(search.graph, specification, x, target, restart - 1)
+            margin, gradient, target = descend(search.graph, specification, x, target, restart)
             search.record(x, margin, owner)
             left = search.least[owner] > 0
             if step == self.steps or stop() or not left.any():
@@ -69,7 +70,7 @@ class Pgd(Attack):
                 owner, restart, x, target = owner[left], restart[left], x[left], target[left]
                 region, specification, velocity = region.select(left), specification.select(left), velocity[left]
             share = self.share * (1 - step / self.steps)
-            move = steepest(region, x, velocity, SPARSE ** (1 + restart % 3))
+            move = steepest(region, x, velocity, density[restart % len(density)])
             x = region.project(x + share * move)
 
 
