@@ -42,6 +42,7 @@ class Zonotopes:
     def __init__(self, state: State, symbols: int) -> None:
         self.state, self.symbols = state, symbols
         self.forms: dict[str, Form] = {}
+        self.used = 0  # symbols so far; branches that part and meet again must not share their new ones
 
     def enter(self, node: Node) -> None:
         """Bound a node that `state` has entered, and pass on what is tighter."""
@@ -71,6 +72,7 @@ class Zonotopes:
         box = self.state.region.box()
         radius = box.radius.flatten(1)
         vary = (radius > 0).any(0).nonzero().flatten()[: self.symbols]
+        self.used = len(vary)
         generators = radius.new_zeros(len(vary), *radius.shape)
         generators[torch.arange(len(vary)), :, vary] = radius[:, vary].T
         rest = radius.clone()
@@ -117,13 +119,15 @@ class Zonotopes:
     def _with_symbols(self, form: Form, radius: Tensor) -> Form:
         """New symbols for the entries with the largest radius, as many as the budget allows; a remainder for others."""
         flat = radius.flatten(1)
-        count = min(int((flat > 0).sum(1).max()), self.symbols - len(form.generators))
+        count = min(int((flat > 0).sum(1).max()), self.symbols - self.used)
         if count <= 0:
             return replace(form, remainder=form.remainder + radius)
         size, place = flat.topk(count, dim=1)
         fresh = flat.new_zeros(count, *flat.shape).scatter(2, place.T.unsqueeze(2), size.T.unsqueeze(2))
         rest = flat.scatter(1, place, 0.0).reshape_as(radius)
-        generators = torch.cat([form.generators, fresh.unflatten(2, radius.shape[1:])])
+        missing = (0, 0) * form.center.dim() + (0, self.used - len(form.generators))
+        generators = torch.cat([functional.pad(form.generators, missing), fresh.unflatten(2, radius.shape[1:])])
+        self.used += count
         return Form(form.center, generators, form.remainder + rest)
 
     def _rounded(self, form: Form) -> Form:
