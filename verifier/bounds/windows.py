@@ -84,7 +84,8 @@ class Windows(Coefficient):
                 return tuple(self if sign > 0 else replace(self, values=-self.values) for sign in op.signs)
             case Pad(pads=((0, 0), (0, 0), (top, _), (left, _))):
                 origin = self.origin - torch.tensor([top, left], device=self.origin.device)
-                return (replace(self, origin=origin, span=moved(self.span, (1, 1), (top, left)), shape=shapes[0]),)
+                span = moved(self.span, (1, 1), (top, left))
+                return (Windows(self._inside(), origin, span, shapes[0]),)
         return Dense(self.dense()).through(op, shapes)
 
     def relax(self, relaxation: Relaxation, lines: Lines) -> tuple[Coefficient, Tensor]:
@@ -140,6 +141,12 @@ class Windows(Coefficient):
         (top, bottom), (left, right) = ((max(0, -lo), max(0, hi + n - size)) for (lo, hi), n, size in sizes)
         return (top, bottom), (left, right)
 
+    def _inside(self) -> Tensor:
+        """The values, zero where they hang over the border: there they belong to no output, but may meet an input."""
+        if all(pair == (0, 0) for pair in self._overhang()):
+            return self.values
+        return self.values * self.gather(self.values.new_ones(1, 1, 1, *self.shape[2:]))
+
     def _stays_small(self, op: Conv, shape: torch.Size) -> bool:
         """Is the next window smaller than the whole map?"""
         if op.weight.dim() != 4 or shape[0] != 1:
@@ -154,9 +161,7 @@ class Windows(Coefficient):
         ]
 
     def _convolved(self, op: Conv, shape: torch.Size) -> "Windows":
-        values = self.values
-        if any(pair != (0, 0) for pair in self._overhang()):  # what hangs over belongs to no output
-            values = values * self.gather(values.new_ones(1, 1, 1, *self.shape[2:]))
+        values = self._inside()
         out = transposed(values.flatten(0, 2), op.weight, op.stride, (0, 0), (0, 0), op.groups, op.dilation)
         steps = torch.tensor(op.stride, device=self.origin.device)
         origin = self.origin * steps - torch.tensor(op.padding, device=self.origin.device)
