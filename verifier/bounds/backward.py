@@ -52,7 +52,8 @@ class Backward:
             coefficient = pending.pop(node.name, None)
             if coefficient is None:
                 continue
-            if both and (node.name in self.stops or not isinstance(node.op, Affine)):
+            ends = node.name in self.stops or not isinstance(node.op, Affine) or not node.inputs
+            if both and ends:
                 pending = {name: other.with_negative() for name, other in pending.items()}
                 coefficient = coefficient.with_negative()
                 total, lost = doubled(total, -total), doubled(lost, lost)

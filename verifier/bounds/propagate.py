@@ -107,7 +107,7 @@ class _Run:
         if node.name in self.state.hull:
             return
         self._refine(node, None)
-        if isinstance(self.method, AlphaCrown):
+        if isinstance(self.method, AlphaCrown) and self.state.lines:
             self._refine(node, self.method)
         if self.search is not self.state:
             like = self.search.region.box().lower

@@ -98,7 +98,7 @@ class State:
     def _affine(self, node: Node, op: Affine) -> Interval:
         args = [self.table[name] for name in node.inputs]
         offset = op.at_zero([x.lower.shape[1:] for x in args], self.region.box().lower)
-        if bool((offset != 0).any()):
+        if not node.inputs or bool((offset != 0).any()):  # a walk that ends in constants needs its shape from one
             self.offsets[node.name] = offset
         batch = self.region.batch
         center = op.forward(*(x.center for x in args)).expand(batch, *node.shape)
