@@ -191,7 +191,7 @@ REDUCE = [
     c("TopK", (2, 5), k=[i64(3)], outputs=2),
 ]
 NORMAL = [
-    c("BatchNormalization", IMAGE, k=[w(3), w(3), w(3), w(3, low=0.1)], opsets=(7, 9, 14, 15), wide=False),
+    c("BatchNormalization", IMAGE, k=[w(3), w(3), w(3), w(3, low=0.1)], opsets=(7, 9, 14, 15)),
     c("BatchNormalization", (2, 3), k=[w(3), w(3), w(3), w(3, low=0.1)], epsilon=0.01),
     c("LayerNormalization", (2, 3, 4), k=[w(4), w(4)]),
     c("LayerNormalization", (2, 3, 4), k=[w(3, 4)], axis=1),
