@@ -12,9 +12,12 @@ from importlib import import_module
 _HOMES = {
     "verifier.api": ("bounds", "load", "verify", "verify_each"),
     "verifier.errors": ("InputError", "InvalidModel", "UnsupportedModel", "VerifierError"),
+    "verifier.model": ("Model",),
     "verifier.properties": ("Specification", "robust"),
     "verifier.regions": ("Ball", "Box", "Region", "ball", "box", "linf"),
-    "verifier.bounds.methods": ("AlphaCrown", "Crown", "Ibp"),
+    "verifier.bounds.methods": ("AlphaCrown", "Crown", "Ibp", "Zonotope"),
+    "verifier.bounds.propagate": ("Bounds",),
+    "verifier.interval": ("Interval",),
     "verifier.verdict": ("Falsified", "Reason", "Unknown", "Verdict", "Verified"),
 }
 _WHERE = {name: home for home, names in _HOMES.items() for name in names}

@@ -73,6 +73,7 @@ class _Run:
         if options.proof and isinstance(method, AlphaCrown):
             graph, region = graph.to(options.dtype, options.device), region.to(options.dtype, options.device)
             self.search = State(graph, region, False, table)
+        self.tightens = isinstance(method, Crown | AlphaCrown) and method.intermediate
         self.relevant: dict[str, Tensor] = {}
         self.zonotopes = None
         if isinstance(method, Zonotope):
@@ -85,7 +86,7 @@ class _Run:
                 self.readers.setdefault(node.inputs[0], []).append(node)
 
     def bounds(self, specification: Specification | None) -> Bounds:
-        if specification is not None:
+        if specification is not None and self.tightens:
             like = self.state.region.box().lower
             self.relevant = relevant(self.state.graph, specification.rows.to(like.device, like.dtype))
         for node in self.state.graph.nodes:
@@ -95,15 +96,13 @@ class _Run:
             if self.zonotopes is not None:
                 with torch.no_grad():
                     self.zonotopes.enter(node)
-            elif node.name in self.readers and not self.options.stop():
+            elif self.tightens and node.name in self.readers and not self.options.stop():
                 self._tighten(node)
         rows = None if specification is None else self._rows(specification)
         return Bounds(self.state.table, rows)
 
     def _tighten(self, node: Node) -> None:
         """Walk back from entries that some reader does not see as linear yet; with slopes, from those left again."""
-        if not isinstance(self.method, Crown | AlphaCrown) or not self.method.intermediate:
-            return
         if node.name in self.state.hull:
             return
         self._refine(node, None)
