@@ -52,6 +52,8 @@ def walk(program: Program, x: Tensor, env: dict[str, Any], run: Run, device: tor
         entries += sum(item.numel() for item in flat(result))
         if entries > MAX_ENTRIES:
             raise InvalidModel(f"{call.target}: more than {MAX_ENTRIES:,} entries in all are refused")
+    if program.output.text not in env:
+        raise InvalidModel(f"the output {program.output.text!r} is computed nowhere")
     return env[program.output.text]
 
 
