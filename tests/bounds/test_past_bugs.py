@@ -82,3 +82,16 @@ def test_first_layer_behind_a_ball(method: Method, p: int) -> None:
     rows = propagate(graph, region, method, each_entry(3, 2), Options()).rows
     assert rows is not None
     assert rows.isfinite().all()
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_proof_by_slopes_is_about_the_rows_as_given(shared: bool) -> None:
+    """0.1 is more in float32 than in float64: the proof was one for the rounded row, and its bound was too high."""
+    builder = Builder("x", (1,))
+    hidden = builder.add(Linear(real([1.0])), builder.input, name="hidden")
+    graph = builder.finish(builder.add(Relu(), hidden, name="relu"), {})
+    point = torch.ones(1, 1)
+    specification = Specification(real([[0.1]]), real([0.0]), (0,))
+    rows = propagate(graph, box(point, point), AlphaCrown(steps=1, shared=shared), specification, PROOF).rows
+    assert rows is not None
+    assert 0.1 - 1e-12 <= float(rows) <= 0.1

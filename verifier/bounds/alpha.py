@@ -22,11 +22,11 @@ def optimise(
     """Lower bounds `(S, B)` of `rows (S, B, *)` at `start`, at least those of the starting slopes up to rounding.
 
     With `state` and `search` the same object the best bound seen is returned, else the best slopes seen are evaluated
-    in `state`.
+    in `state`, for the rows as they were given: rounded to the searching dtype they would ask another question.
     """
     nodes = search.graph.until(start).nodes
     choices = {n.name: _choice(search, n.name, len(rows), method) for n in nodes if n.name in search.lines}
-    best = _ascend(search, start, rows, choices, method, stop)
+    best = _ascend(search, start, rows.to(search.region.box().lower), choices, method, stop)
     if search is state:
         return best
     like = state.region.box().lower

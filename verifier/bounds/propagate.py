@@ -123,16 +123,21 @@ class _Run:
         counts = open_.sum(1)
         order = open_.to(torch.uint8).argsort(dim=1, descending=True, stable=True)
         lower, upper = interval.lower.flatten(1).clone(), interval.upper.flatten(1).clone()
-        step = self._chunk(node, alpha)
-        for first in range(0, int(counts.max()), step):
-            if self.options.stop():
-                break
+        first, last, step = 0, int(counts.max()), self._chunk(node, alpha)
+        while first < last and not self.options.stop():
             which = (counts > first).nonzero().flatten()  # inputs with rows left
-            index = order[which, first : min(first + step, int(counts.max()))].T
-            found = self._lower(node, index, which, alpha)
+            index = order[which, first : min(first + step, last)].T
+            try:
+                found = self._lower(node, index, which, alpha)
+            except torch.OutOfMemoryError:
+                if step == 1:
+                    raise
+                step //= 2
+                continue
             place = (which.unsqueeze(1), index.T)
             lower[place] = torch.maximum(found[: len(index)].T, lower[place])
             upper[place] = torch.minimum(-found[len(index) :].T, upper[place])
+            first += len(index)
         self.state.improve(node.name, Interval(lower.reshape_as(interval.lower), upper.reshape_as(interval.upper)))
 
     def _lower(self, node: Node, index: Tensor, which: Tensor, alpha: AlphaCrown | None) -> Tensor:
@@ -159,8 +164,7 @@ class _Run:
             with torch.no_grad():
                 bound = state.backward(stops=stops).bound(start, Dense(rows))
             if isinstance(method, AlphaCrown):
-                search = rows.to(self.search.region.box().lower)
-                bound = torch.maximum(bound, optimise(state, self.search, start, search, method, self.options.stop))
+                bound = torch.maximum(bound, optimise(state, self.search, start, rows, method, self.options.stop))
             if self.zonotopes is not None:
                 bound = torch.maximum(bound, self.zonotopes.rows(rows))
             chunks.append(bound)
