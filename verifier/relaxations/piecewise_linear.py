@@ -40,10 +40,9 @@ class PiecewiseLinear(Relaxation):
     def guess(self, op: Op, x: Interval) -> Slopes:
         """Of all slopes between two corners those whose lines are tightest at the centre, so of least area."""
         corners = self.corners(op, x)
-        tiny = torch.finfo(x.lower.dtype).tiny
         slopes = []
         for a, b in combinations(corners, 2):
-            slope = (op.forward(b) - op.forward(a)) / (b - a).clamp(min=tiny)
+            slope = (op.forward(b) - op.forward(a)) / torch.where(b > a, b - a, 1.0)
             slopes.append(torch.where(b > a, slope, 0.0))
         lowest = [s * x.center + self.gap(op, x, s)[0] for s in slopes]
         highest = [s * x.center + self.gap(op, x, s)[1] for s in slopes]
@@ -85,6 +84,8 @@ class ReluRelaxation(PiecewiseLinear):
     def _chord(x: Interval) -> Tensor:
         """`u / (u - l)` for `l < 0 < u`, 1 above, 0 below. Without an upper end 1, without a lower one 0: both stay
         above the ReLU with the intercepts -l and u."""
-        above, below = x.upper.relu(), x.lower.clamp(max=0)
-        slope = above / (above - below).clamp(min=torch.finfo(above.dtype).tiny)
-        return torch.where((x.lower >= 0) | slope.isnan(), 1.0, slope)
+        above = x.upper.relu() / 2
+        width = above - x.lower.clamp(max=0) / 2  # halves don't overflow
+        slope = above / width
+        denormal = (width < torch.finfo(width.dtype).tiny) & (above > 0)  # halves are rounded there; 1 is sound
+        return torch.where((x.lower >= 0) | slope.isnan() | denormal, 1.0, slope)

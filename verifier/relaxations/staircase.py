@@ -31,8 +31,10 @@ class Staircase(Relaxation):
                 places = (x.lower.ceil(), x.upper.ceil() - 1)
                 return [(k, k, k + 1) for k in places]
             case Round():
-                places = ((x.lower - 0.5).ceil(), (x.upper - 0.5).floor())
-                return [(k + 0.5, k, k + 1) for k in places]
+                first, last = x.lower.floor(), x.upper.ceil() - 1  # `x - 0.5` may round across a jump
+                first = torch.where(x.lower <= first + 0.5, first, first + 1)
+                last = torch.where(last + 0.5 <= x.upper, last, last - 1)
+                return [(k + 0.5, k, k + 1) for k in (first, last)]
         raise TypeError(f"{op.label} is not known to be a staircase")
 
     def gap(self, op: Op, x: Interval, slope: Tensor) -> tuple[Tensor, Tensor]:
