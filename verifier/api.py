@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from verifier.bounds.methods import AlphaCrown, Crown, Ibp, Method
+from verifier.bounds.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounds.propagate import Bounds, Options, propagate
 from verifier.errors import InputError
 from verifier.model import Model
@@ -25,6 +25,7 @@ METHODS: dict[str, Method] = {
     "crown-ibp": Crown(intermediate=False),
     "crown": Crown(),
     "alpha-crown": AlphaCrown(),
+    "zonotope": Zonotope(),
 }
 
 
@@ -95,7 +96,7 @@ def verify_each(
         note: hears what is being worked on, for progress.
     """
     settings = Settings(plan(method), timeout, device, dtype, seed, memory)
-    yield from run(Problem(model, region, specification), settings, note)
+    yield from run(Problem(model, shaped(region, model), specification), settings, note)
 
 
 def bounds(
@@ -112,7 +113,7 @@ def bounds(
     """Lower and upper bounds of every layer over the region, and lower bounds of the specification's rows.
 
     Args:
-        method: a name (`interval`, `crown-ibp`, `crown`, `alpha-crown`) or a method with its parameters.
+        method: a name (`interval`, `crown-ibp`, `crown`, `alpha-crown`, `zonotope`) or a method with its parameters.
         proof: compute in float64 and widen by everything that rounding could have done.
 
     Returns:
@@ -121,4 +122,11 @@ def bounds(
     chosen = METHODS.get(method) if isinstance(method, str) else method
     if chosen is None:
         raise InputError(f"no bound is called {method!r}; there are {', '.join(METHODS)}")
-    return propagate(model.graph, region, chosen, specification, Options(dtype, device, memory, proof))
+    return propagate(model.graph, shaped(region, model), chosen, specification, Options(dtype, device, memory, proof))
+
+
+def shaped(region: Region, model: Model) -> Region:
+    """The region with the file's own axes of size 1: images `(B, 28, 28)` for an input `(1, 1, 28, 28)`."""
+    shape = model.graph.input.shape
+    same = [n for n in region.shape if n != 1] == [n for n in shape if n != 1]
+    return region.reshape(shape) if same and region.shape != shape else region

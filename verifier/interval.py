@@ -1,5 +1,6 @@
 """Intervals that travel: lower and upper bounds of a tensor, never silently wrong."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -48,6 +49,11 @@ class Interval:
         lower = torch.where(lower.double() > self.lower.to(device).double(), down(lower), lower)
         upper = torch.where(upper.double() < self.upper.to(device).double(), up(upper), upper)
         return Interval(lower, upper)
+
+    def reshape(self, shape: Sequence[int]) -> Self:
+        """`(B, *)` in another shape `*`."""
+        size = (len(self.lower), *shape)
+        return type(self)(self.lower.reshape(size), self.upper.reshape(size))
 
     def __getitem__(self, index: object) -> Self:
         return type(self)(self.lower[index], self.upper[index])  # type: ignore[index]

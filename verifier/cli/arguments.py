@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
-METHODS = ("auto", "interval", "crown-ibp", "crown", "alpha-crown", "attack")  # for the help; plan() decides
+METHODS = ("auto", "interval", "crown-ibp", "crown", "alpha-crown", "zonotope", "attack")  # for the help; plan() decides
 DESCRIPTION = "Verify that a network keeps its label for every input within a radius of each given input."
 EPILOG = """\
 exit codes: 0 everything is verified; 1 an input is falsified or misclassified; 3 nothing is falsified, but something is

@@ -1,6 +1,7 @@
 """L2 and L1 balls within a valid input range. Their linear minima come from a dual: the multiplier is a guess, the
 value a proof."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
@@ -102,6 +103,16 @@ class Ball(Region):
             radius=self.radius[index],
             outer=self.outer[index],
             inner=self.inner[index],
+        )
+
+    def reshape(self, shape: Sequence[int]) -> Self:
+        size = (self.batch, *shape)
+        return replace(
+            self,
+            center=self.center.reshape(size),
+            radius=self.radius.reshape(size),
+            outer=self.outer.reshape(shape),
+            inner=self.inner.reshape(shape),
         )
 
     def to(self, dtype: torch.dtype, device: torch.device | str) -> Self:

@@ -1,5 +1,6 @@
 """Boxes: L-infinity balls of any radius per sample and per feature, and whatever a query bounds coordinatewise."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -63,6 +64,9 @@ class Box(Region):
 
     def select(self, index: Tensor) -> Self:
         return type(self)(self.outer[index], self.inner[index])
+
+    def reshape(self, shape: Sequence[int]) -> Self:
+        return type(self)(self.outer.reshape(shape), self.inner.reshape(shape))
 
     def to(self, dtype: torch.dtype, device: torch.device | str) -> Self:
         inner = Inner(self.inner.lower.to(device), self.inner.upper.to(device))

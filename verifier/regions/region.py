@@ -1,6 +1,7 @@
 """Where inputs may be. A region knows its box, the least value of a linear form, and its points."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Self
 
 import torch
@@ -60,6 +61,10 @@ class Region(ABC):
     @abstractmethod
     def select(self, index: Tensor) -> Self:
         """The regions at `index (N,)` along the batch."""
+
+    @abstractmethod
+    def reshape(self, shape: Sequence[int]) -> Self:
+        """The same regions of inputs of another node shape `*` with as many entries."""
 
     @abstractmethod
     def to(self, dtype: torch.dtype, device: torch.device | str) -> Self:
