@@ -14,6 +14,7 @@ from verifier.numerics import down, gamma, up
 from verifier.regions.box import Inner, inward, linf, pair
 from verifier.regions.region import Region
 
+FROZEN = 2.0**24  # times a coordinate's rounding: so wide a radius takes no share of the norm
 ROUNDS = 8  # of the multiplier's iteration; more changes the third digit of a margin at most
 
 
@@ -48,7 +49,9 @@ class Ball(Region):
         lower, upper = (end.flatten(1) for end in self._reach())
         multiplier = (self._multiplier1 if self.p == 1 else self._multiplier2)(b.detach(), lower, upper)
         offset = pair(a, center)
-        return offset + (self._dual1 if self.p == 1 else self._dual2)(b, multiplier, lower, upper)
+        dual = (self._dual1 if self.p == 1 else self._dual2)(b, multiplier, lower, upper)
+        alone = torch.minimum(b * lower, b * upper).sum(2)  # the multiplier 0: where the box lies inside the ball
+        return offset + torch.maximum(dual, alone)
 
     def scale(self) -> Tensor:
         return self.center.abs() + 4 * self.radius
@@ -62,30 +65,33 @@ class Ball(Region):
         return self.project(self.center - step.reshape_as(coefficient) * self.radius)
 
     def project(self, x: Tensor) -> Tensor:
-        """Onto the ball, then the range; the last step moves inside by a hair until `contains` agrees."""
+        """Onto the ball, then the range. Rounding goes towards the centre; what the centre's own rounding costs, where
+        it is no number of this dtype, is saved elsewhere until `contains` agrees."""
         lower, upper = inward(self.inner, x.dtype)
         center = self.center.to(x.dtype)
         x = torch.minimum(torch.maximum(x, lower), upper)
         z = ((x - center).double() / self.radius.clamp(min=torch.finfo(torch.float64).tiny)).flatten(1)
         z = z / z.norm(dim=1, keepdim=True).clamp(min=1.0) if self.p == 2 else onto_simplex(z)
-        shrink = 1.0
         moved = x
         for _ in range(4):
-            moved = self.center + z.reshape_as(x) * self.radius * shrink
-            moved = torch.minimum(torch.maximum(moved.to(x.dtype), lower), upper)
-            shrink -= 4e-7 * len(z[0]) ** 0.5
-            if self.contains(moved).all():
+            moved = towards(self.center, self.center + z.reshape_as(x) * self.radius, x.dtype)
+            moved = torch.minimum(torch.maximum(moved, lower), upper)
+            norm = self._norm(moved.double()).unsqueeze(1)
+            if (norm <= 1).all():
                 break
+            z = z / norm.clamp(min=1.0)
         return moved
 
     def contains(self, x: Tensor) -> Tensor:
-        """The norm is computed in float64 and its error bound added before it is compared."""
         x = x.double()
         inside = ((x >= self.inner.lower) & (x <= self.inner.upper)).flatten(1).all(1)
+        return inside & (self._norm(x) <= 1)
+
+    def _norm(self, x: Tensor) -> Tensor:
+        """`||(x - center) / radius||`, computed in float64 and rounded up by its error bound."""
         step, radius = (x - self.center).flatten(1), self.radius.flatten(1)
         z = torch.where(step == 0, 0.0, step / radius)
-        norm = z.norm(p=self.p, dim=1) * (1 + 2 * gamma(z.shape[1], torch.float64))
-        return inside & (norm <= 1)
+        return z.norm(p=self.p, dim=1) * (1 + 2 * gamma(z.shape[1], torch.float64))
 
     def sample(self, generator: Generator, dtype: torch.dtype = torch.float32) -> Tensor:
         shape = self.center.shape
@@ -116,10 +122,16 @@ class Ball(Region):
         )
 
     def to(self, dtype: torch.dtype, device: torch.device | str) -> Self:
-        center, radius = self.center.to(device, dtype), self.radius.to(device, dtype)
-        if dtype != torch.float64:  # what rounding the centre moves goes to the radius, at least a ulp of it
-            lost = (self.center - center.double()).abs() * len(self.center[0].flatten()) ** (1 / self.p)
-            radius = torch.where(self.radius > 0, up((self.radius + lost).to(dtype), 2), radius)
+        """What rounding moves the centre is added to all radii in proportion, by the triangle inequality. A frozen
+        coordinate has no proportion: the box alone holds it, its radius is a mere formality."""
+        center, radius = self.center.to(device, dtype), self.radius.to(device)
+        if dtype != torch.float64:
+            lost = (self.center.to(device) - center.double()).abs()
+            radius = torch.where(radius > 0, radius, lost * FROZEN * self.center[0].numel())
+            share = torch.where(lost > 0, lost / radius, 0.0).flatten(1).norm(p=self.p, dim=1)
+            radius = up((radius * (1 + share.reshape(-1, *(1,) * len(self.shape)))).to(dtype), 2)
+            radius = torch.where((self.radius.to(device) > 0) | (lost > 0), radius, 0.0)
+        radius = radius.to(dtype)
         inner = Inner(self.inner.lower.to(device), self.inner.upper.to(device))
         return replace(self, center=center, radius=radius, outer=self.outer.to(dtype, device), inner=inner)
 
@@ -172,6 +184,13 @@ def ball(
     center = center.double()
     radius = torch.as_tensor(radius, dtype=torch.float64, device=center.device).expand_as(center)
     return Ball(center, radius, p, hull.outer, hull.inner)
+
+
+def towards(center: Tensor, x: Tensor, dtype: torch.dtype) -> Tensor:
+    """`x` in another dtype, rounded towards `center` where it has the choice."""
+    y = x.to(dtype)
+    y = torch.where((y.double() > x) & (x > center), down(y), y)
+    return torch.where((y.double() < x) & (x < center), up(y), y)
 
 
 def onto_simplex(z: Tensor) -> Tensor:

@@ -60,7 +60,7 @@ class Box(Region):
     def sample(self, generator: Generator, dtype: torch.dtype = torch.float32) -> Tensor:
         lower, upper = inward(self.inner, dtype)
         share = torch.rand(lower.shape, generator=generator, dtype=dtype, device=lower.device)
-        return torch.minimum(torch.maximum(lower + (upper - lower) * share, lower), upper)
+        return torch.minimum(torch.maximum(lower * (1 - share) + upper * share, lower), upper)
 
     def select(self, index: Tensor) -> Self:
         return type(self)(self.outer[index], self.inner[index])
@@ -106,6 +106,8 @@ def linf(center: Tensor, radius: Tensor | float, lower: Tensor | float, upper: T
     inner_upper, outer_upper = enclose(center, radius)
     least = torch.as_tensor(lower, dtype=torch.float64, device=center.device)
     most = torch.as_tensor(upper, dtype=torch.float64, device=center.device)
+    if least.isnan().any() or most.isnan().any():
+        raise InputError("linf: the valid range holds NaN; use infinity where there is no limit")
     outer = (torch.maximum(outer_lower, least), torch.minimum(outer_upper, most))
     inner = (torch.maximum(inner_lower, least), torch.minimum(inner_upper, most))
     if (outer[0] > outer[1]).any():
