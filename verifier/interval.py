@@ -50,6 +50,10 @@ class Interval:
         upper = torch.where(upper.double() < self.upper.to(device).double(), up(upper), upper)
         return Interval(lower, upper)
 
+    def joined(self, other: "Interval") -> "Interval":
+        """The two batches behind each other."""
+        return Interval(torch.cat([self.lower, other.lower]), torch.cat([self.upper, other.upper]))
+
     def reshape(self, shape: Sequence[int]) -> Self:
         """`(B, *)` in another shape `*`."""
         size = (len(self.lower), *shape)

@@ -60,7 +60,31 @@ def propagate(
         raise InputError(f"the region has shape {region.shape}, the network's input {graph.input.shape}")
     table = options.relaxations or RELAXATIONS
     check_boundable(graph, table)
+    if isinstance(method, Zonotope) and not fits(graph, region, method, options):
+        return _in_halves(graph, region, method, specification, options)
     return _Run(graph, region, method, table, options).bounds(specification)
+
+
+def fits(graph: Graph, region: Region, method: Zonotope, options: Options) -> bool:
+    """Do all symbols of all inputs fit into memory together?"""
+    largest = max(torch.Size(node.shape).numel() for node in graph.nodes)
+    symbols = min(method.symbols, sum(torch.Size(node.shape).numel() for node in graph.nodes))
+    return 4 * 8 * region.batch * largest * symbols <= options.bytes
+
+
+def _in_halves(
+    graph: Graph, region: Region, method: Method, specification: Specification | None, options: Options
+) -> Bounds:
+    """The first and the second half of the inputs on their own. Fewer symbols instead would change the answer."""
+    if region.batch == 1:
+        raise MemoryError(f"{method} needs more than {options.bytes} bytes; allow more memory, or fewer symbols")
+    parts = []
+    for index in torch.arange(region.batch).tensor_split(2):
+        asked = None if specification is None else specification.select(index)
+        parts.append(propagate(graph, region.select(index), method, asked, options))
+    first, second = parts
+    table = {name: first.table[name].joined(second.table[name]) for name in first.table}
+    return Bounds(table, None if first.rows is None or second.rows is None else torch.cat([first.rows, second.rows], 1))
 
 
 class _Run:
@@ -68,7 +92,9 @@ class _Run:
         self.method, self.options = method, options
         dtype = torch.float64 if options.proof else options.dtype
         device = "cpu" if options.proof else options.device
-        self.state = State(graph.to(dtype, device), region.to(dtype, device), options.proof, table)
+        self.state = State(
+            graph.to(dtype, device), region.to(dtype, device), options.proof, table, not isinstance(method, Ibp)
+        )
         self.search = self.state
         if options.proof and isinstance(method, AlphaCrown):
             graph, region = graph.to(options.dtype, options.device), region.to(options.dtype, options.device)
@@ -77,9 +103,7 @@ class _Run:
         self.relevant: dict[str, Tensor] = {}
         self.zonotopes = None
         if isinstance(method, Zonotope):
-            largest = max(torch.Size(node.shape).numel() for node in graph.nodes)
-            room = options.bytes // (4 * 8 * region.batch * largest)
-            self.zonotopes = Zonotopes(self.state, min(method.symbols, room))
+            self.zonotopes = Zonotopes(self.state, method.symbols)
         self.readers: dict[str, list[Node]] = {}
         for node in graph.nodes:
             if not isinstance(node.op, Affine | Input):
@@ -134,9 +158,10 @@ class _Run:
                     raise
                 step //= 2
                 continue
-            place = (which.unsqueeze(1), index.T)
-            lower[place] = torch.maximum(found[: len(index)].T, lower[place])
-            upper[place] = torch.minimum(-found[len(index) :].T, upper[place])
+            asked = torch.arange(first, first + len(index), device=counts.device) < counts[which].unsqueeze(1)
+            place = (which.unsqueeze(1).expand_as(asked)[asked], index.T[asked])  # not what only fills up the batch
+            lower[place] = torch.maximum(found[: len(index)].T[asked], lower[place])
+            upper[place] = torch.minimum(-found[len(index) :].T[asked], upper[place])
             first += len(index)
         self.state.improve(node.name, Interval(lower.reshape_as(interval.lower), upper.reshape_as(interval.upper)))
 
@@ -158,7 +183,8 @@ class _Run:
         like = state.region.box().lower
         specification = specification.to(like.dtype, like.device)
         start = state.graph.output
-        stops = {name: state.table[name] for name in state.lines} if isinstance(method, Ibp) else {}
+        curved = [node.name for nodes in self.readers.values() for node in nodes]
+        stops = {name: state.table[name] for name in curved} if isinstance(method, Ibp) else {}
         chunks = []
         for rows in specification.rows.split(self._chunk(state.graph.by_name[start], None)):
             with torch.no_grad():

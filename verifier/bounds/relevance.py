@@ -20,7 +20,7 @@ def relevant(graph: Graph, rows: Tensor) -> dict[str, Tensor]:
         reach = (reach > 0).to(rows.dtype)  # again ones and zeros: products of many weights would vanish or overflow
         shapes = [torch.Size(graph.by_name[name].shape) for name in node.inputs]
         if isinstance(node.op, Affine):
-            parts = node.op.abs().transport(reach, shapes)
+            parts = graph.magnitudes[node.name].transport(reach, shapes)
         else:
             parts = tuple(
                 reach.reshape(*reach.shape, *(1,) * (len(s) + 1 - reach.dim())).expand(-1, *s) for s in shapes

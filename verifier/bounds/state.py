@@ -24,17 +24,18 @@ from verifier.relaxations.table import RELAXATIONS, Table
 class State:
     """Grows node by node in topological order: `enter` bounds a node by interval arithmetic and makes its lines.
 
-    `hull` says of a node that its interval can't be improved: "box" where in addition its entries vary independently.
+    `straight` asks for lines; interval arithmetic alone needs none. `hull` says of a node that its interval can't be
+    improved: "box" where in addition its entries vary independently.
     """
 
     graph: Graph
     region: Region
     rounding: bool
     relaxations: Table = field(default_factory=lambda: RELAXATIONS)
+    straight: bool = True
     table: dict[str, Interval] = field(default_factory=dict)
     lines: dict[str, Lines] = field(default_factory=dict)
     losses: dict[str, Tensor] = field(default_factory=dict)
-    offsets: dict[str, Tensor] = field(default_factory=dict)
     hull: dict[str, str] = field(default_factory=dict)
 
     def enter(self, node: Node) -> Interval:
@@ -72,7 +73,7 @@ class State:
             self.region,
             self.relaxations,
             {**self.lines, **(lines or {})},
-            self.offsets,
+            self.graph.offsets,
             stops or {},
             self.losses if self.rounding else None,
         )
@@ -97,14 +98,13 @@ class State:
 
     def _affine(self, node: Node, op: Affine) -> Interval:
         args = [self.table[name] for name in node.inputs]
-        offset = op.at_zero([x.lower.shape[1:] for x in args], self.region.box().lower)
-        if not node.inputs or bool((offset != 0).any()):  # a walk that ends in constants needs its shape from one
-            self.offsets[node.name] = offset
-        batch = self.region.batch
+        batch, magnitude = self.region.batch, self.graph.magnitudes[node.name]
         center = op.forward(*(x.center for x in args)).expand(batch, *node.shape)
-        radius = op.abs().forward(*(x.radius for x in args)).expand(batch, *node.shape)
+        radius = magnitude.forward(*(x.radius for x in args)).expand(batch, *node.shape)
         if self.rounding:
-            reach = op.abs().forward(*(x.magnitude for x in args)) + offset.abs()
+            reach = magnitude.forward(*(x.magnitude for x in args))
+            if node.name in self.graph.offsets:
+                reach = reach + self.graph.offsets[node.name].abs()
             terms = op.terms([x.lower.shape[1:] for x in args], torch.Size(node.shape))
             self.losses[node.name] = (self._gamma(node, terms) * reach).expand(batch, *node.shape)
             radius = radius + self.losses[node.name]
@@ -124,10 +124,11 @@ class State:
     def _nonlinear(self, node: Node) -> Interval:
         relaxation, x = self.relaxations[type(node.op)], self.table[node.inputs[0]]
         image = relaxation.image(node.op, x)
-        lines = self.lines[node.name] = relaxation.lines(node.op, x)
+        if self.straight or self.rounding:
+            self.lines[node.name] = relaxation.lines(node.op, x)
         if self.rounding:
             self.table[node.name] = image
-            loss = self.losses[node.name] = self.loss(node.name, lines)
+            loss = self.losses[node.name] = self.loss(node.name, self.lines[node.name])
             image = Interval(image.lower - loss, image.upper + loss)
         return image
 

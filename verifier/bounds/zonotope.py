@@ -81,7 +81,8 @@ class Zonotopes:
 
     def _affine(self, node: Node, op: Affine) -> Form:
         args = [self.forms[name] for name in node.inputs]
-        offset = op.at_zero([a.center.shape[1:] for a in args], self.state.region.box().lower)
+        magnitude = self.state.graph.magnitudes[node.name]
+        offset = self.state.graph.offsets.get(node.name, self.state.graph.like.new_zeros((1, *node.shape)))
         batch = self.state.region.batch
         center = op.forward(*(a.center for a in args)).expand(batch, *node.shape)
         count = max((len(a.generators) for a in args), default=0)
@@ -91,9 +92,9 @@ class Zonotopes:
                 functional.pad(a.generators, (0, 0) * (a.center.dim()) + (0, count - len(a.generators))) for a in args
             ]
             generators = (op.forward(*(p.flatten(0, 1) for p in padded)) - offset).unflatten(0, (count, batch))
-        remainder = op.abs().forward(*(a.remainder for a in args)).expand(batch, *node.shape)
+        remainder = magnitude.forward(*(a.remainder for a in args)).expand(batch, *node.shape)
         if self.state.rounding:
-            reach = op.abs().forward(*(a.center.abs() + a.spread for a in args)) + 2 * offset.abs() * (1 + count)
+            reach = magnitude.forward(*(a.center.abs() + a.spread for a in args)) + 2 * offset.abs() * (1 + count)
             terms = op.terms([a.center.shape[1:] for a in args], torch.Size(node.shape))
             remainder = remainder + gamma(terms, center.dtype) * reach
         return self._rounded(Form(center, generators, remainder))

@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from verifier.graph.op import Input, Op
+from verifier.graph.op import Affine, Input, Op
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,11 +23,15 @@ class Node:
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """Nodes in topological order; the first is the only `Input`. `metadata` is what the file says of itself."""
+    """Nodes in topological order; the first is the only `Input`. `metadata` is what the file says of itself.
+
+    `like` has the dtype and the device of the parameters.
+    """
 
     nodes: tuple[Node, ...]
     output: str
     metadata: Mapping[str, str]
+    like: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.float64))
 
     @property
     def input(self) -> Node:
@@ -46,9 +50,33 @@ class Graph:
     def output_shape(self) -> tuple[int, ...]:
         return self.by_name[self.output].shape
 
+    @cached_property
+    def magnitudes(self) -> Mapping[str, Affine]:
+        """`abs()` of every affine node's op."""
+        return {node.name: node.op.abs() for node in self.nodes if isinstance(node.op, Affine)}
+
+    @cached_property
+    def offsets(self) -> Mapping[str, Tensor]:
+        """`forward(0)`, `(1, *shape)`, of every affine node where that is not zero, and of every constant."""
+        found = {}
+        for node in self.nodes:
+            if isinstance(node.op, Affine):
+                offset = node.op.at_zero([torch.Size(self.by_name[name].shape) for name in node.inputs], self.like)
+                if not node.inputs or bool((offset != 0).any()):
+                    found[node.name] = offset
+        return found
+
     def to(self, dtype: torch.dtype, device: torch.device | str = "cpu") -> "Graph":
-        """The same network with parameters in `dtype` on `device`."""
-        return replace(self, nodes=tuple(replace(node, op=node.op.to(dtype, device)) for node in self.nodes))
+        """The same network with parameters in `dtype` on `device`; made once for each pair."""
+        key = (dtype, torch.device(device))
+        if key not in self._casts:
+            nodes = tuple(replace(node, op=node.op.to(dtype, device)) for node in self.nodes)
+            self._casts[key] = replace(self, nodes=nodes, like=torch.empty(0, dtype=dtype, device=device))
+        return self._casts[key]
+
+    @cached_property
+    def _casts(self) -> dict[tuple[torch.dtype, torch.device], "Graph"]:
+        return {}
 
     def until(self, output: str) -> "Graph":
         """The part of the network that computes `output`."""
