@@ -108,3 +108,21 @@ def test_a_frozen_centre_between_floats_has_no_witness(p: float) -> None:
     assert x.isfinite().all()
     assert not region.contains(x).any()
     assert region.contains(region.sample(torch.Generator(), torch.float64)).all()
+
+
+@pytest.mark.parametrize("p", [1, 2])
+@pytest.mark.parametrize("radius", [0.05, 1.0, 5.0])
+def test_projections_of_images_are_inside(p: float, radius: float) -> None:
+    """Hundreds of pixels off the float32 grid cost a share of the radius each; the projection must save it elsewhere,
+    and where all is on the grid, stay inside by its own rounding."""
+    generator = torch.Generator().manual_seed(3)
+    center = torch.randint(0, 256, (20, 784), generator=generator).double() / 255
+    for c in (center, center.round()):
+        region = make(c, radius, p)
+        x = c.float()
+        for _ in range(4):
+            some = torch.rand(x.shape, generator=generator) < 0.01
+            x = region.project(x + some * torch.randn(x.shape, generator=generator))
+            assert region.contains(x).all()
+        full = ((x - c) / radius).norm(p=p, dim=1)
+        assert (full > 0.99).all() or radius == 5.0

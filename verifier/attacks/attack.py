@@ -7,13 +7,16 @@ finds the property broken there.
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from verifier.graph.graph import Graph
+from verifier.numerics import gamma
 from verifier.problem import Problem
+from verifier.properties import Specification
 from verifier.verdict import Falsified
 
 
@@ -44,12 +47,43 @@ def replay(problem: Problem, x: Tensor, method: str) -> list[Falsified | None]:
     index = inside.nonzero().flatten()
     if not len(index):
         return answers
-    outputs = np.asarray(problem.model.evaluator(x[index].numpy()))
-    y = torch.from_numpy(outputs).double().reshape(len(index), *problem.model.graph.output_shape)
-    chosen = specification.select(index)
-    margins = chosen.margin(chosen.values(y))
-    for k, i in enumerate(index.tolist()):
-        if bool(margins[k] <= 0) and bool(y[k].isfinite().all()):
-            witness, output = x[i].numpy().copy(), outputs[k].copy()
-            answers[i] = Falsified(witness, output, float(margins[k]), method, problem.model.evaluator.name)
+    evaluator = problem.model.evaluator
+    shape = problem.model.graph.output_shape
+    maybe = index[broken(specification.select(index), doubles(evaluator(x[index].numpy()), shape))]
+    for i in maybe.tolist():
+        alone = torch.tensor([i])
+        output = np.asarray(evaluator(x[alone].numpy()))  # once more, as whoever checks it will run it
+        y, chosen = doubles(output, shape), specification.select(alone)
+        if bool(broken(chosen, y)):
+            margin = min(float(chosen.margin(chosen.values(y))), 0.0)
+            answers[i] = Falsified(x[i].numpy().copy(), output[0].copy(), margin, method, evaluator.name)
     return answers
+
+
+def doubles(outputs: np.ndarray, shape: tuple[int, ...]) -> Tensor:
+    """An engine's outputs as `(N, *out)` float64."""
+    return torch.from_numpy(np.asarray(outputs)).double().reshape(len(outputs), *shape)
+
+
+def broken(specification: Specification, y: Tensor) -> Tensor:
+    """`(N,)`: do finite outputs `y (N, *out)` break the property? Decided by fractions where rounding could matter."""
+    values = specification.values(y)
+    size = (specification.rows.abs() * y.abs()).flatten(2).sum(2) + specification.offset.abs()
+    slack = gamma(y[0].numel(), y.dtype) * size
+    finite = y.flatten(1).isfinite().all(1)
+    answer = finite & (specification.margin(values + slack) <= 0)
+    doubtful = finite & ~answer & (specification.margin(values - slack) <= 0)
+    for i in doubtful.nonzero().flatten().tolist():
+        rows, offset = specification.rows[:, i].flatten(1), specification.offset[:, i].tolist()
+        clauses: dict[int, list[bool]] = {}
+        for row, constant, clause in zip(rows, offset, specification.clause, strict=True):
+            clauses.setdefault(clause, []).append(exact(row, y[i].flatten()) + Fraction(constant) <= 0)
+        answer[i] = any(all(rows_broken) for rows_broken in clauses.values())
+    return answer
+
+
+def exact(row: Tensor, y: Tensor) -> Fraction:
+    """`row . y` without rounding."""
+    places = row.nonzero().flatten()
+    pairs = zip(row[places].tolist(), y[places].tolist(), strict=True)
+    return sum((Fraction(a) * Fraction(b) for a, b in pairs), Fraction(0))

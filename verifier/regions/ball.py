@@ -14,6 +14,7 @@ from verifier.numerics import down, gamma, up
 from verifier.regions.box import Inner, inward, linf, pair
 from verifier.regions.region import Region
 
+HAIR = 2.0**-32  # share of a ball's radius that a projection stays away from its surface, once it came out too far
 FROZEN = 2.0**24  # times a coordinate's rounding: so wide a radius takes no share of the norm
 ROUNDS = 8  # of the multiplier's iteration; more changes the third digit of a margin at most
 
@@ -79,7 +80,7 @@ class Ball(Region):
             norm = self._norm(moved.double()).unsqueeze(1)
             if (norm <= 1).all():
                 break
-            z = z / norm.clamp(min=1.0)
+            z = z * torch.where(norm > 1, 1 - 2 * (norm - 1) - HAIR, 1.0).clamp(min=0)
         return moved
 
     def contains(self, x: Tensor) -> Tensor:
