@@ -1,0 +1,394 @@
+"""Mutants: each bug of the catalogue that a bound can have is put in, and a law must notice it.
+
+Every case first holds without the bug, so that what fails is the mutant and not the test.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import pytest
+import torch
+from laws.cases import Case, make_region
+from laws.comparison import DOUBLE, PROOF, law_exact_where_linear, law_proof_close
+from laws.containment import law_containment, law_exact
+from laws.invariance import law_batch, law_chunks, law_windows
+from laws.strategies import Recipe
+from torch import Tensor
+
+from verifier.bounds import backward, coefficient, propagate, state, zonotope
+from verifier.bounds.backward import Backward
+from verifier.bounds.coefficient import Coefficient, Dense, Unit
+from verifier.bounds.methods import AlphaCrown, Crown, Ibp, Zonotope
+from verifier.bounds.propagate import Options
+from verifier.bounds.state import State
+from verifier.bounds.windows import Windows, moved
+from verifier.graph.build import Builder
+from verifier.graph.ops.activation import Relu
+from verifier.graph.ops.dense import Linear, Shift, Sum
+from verifier.interval import Interval
+from verifier.properties import Specification
+from verifier.regions import Box, box
+from verifier.relaxations.piecewise_linear import PiecewiseLinear, ReluRelaxation
+from verifier.relaxations.relaxation import Lines, Slopes
+
+MLP = ("linear", "relu", "linear", "relu")
+MAPS = ("conv", "norm", "relu", "residual", "conv")
+PROVING = Options(proof=True)
+Patch = pytest.MonkeyPatch
+
+
+def recipes(layers: tuple[str, ...], region: str = "linf", shape: tuple[int, ...] = (5,)) -> list[Recipe]:
+    return [Recipe(shape, layers, seed, 1.0, region, 3, (0, 0, 1, 2)) for seed in range(6)]
+
+
+def fails(law: Callable[[Case], object], examples: Iterable[Recipe], mutate: Callable[[], None], size: float) -> None:
+    """The law holds on all examples, and with the bug not on all of them. Cases are made anew: graphs remember."""
+    examples = list(examples)
+
+    def try_all() -> None:
+        for recipe in examples:
+            law(recipe.case(size))
+
+    try_all()
+    mutate()
+    with pytest.raises(AssertionError):
+        try_all()
+
+
+@pytest.mark.parametrize("method", [Ibp(), Crown(), AlphaCrown(steps=1)], ids=lambda m: m.name)
+def test_3_offset_skipped(method: propagate.Method, monkeypatch: Patch) -> None:
+    step = Backward._step
+
+    def skipping(self: Backward, node: object, c: Coefficient) -> object:
+        return step(replace(self, offsets={}), node, c)  # type: ignore[arg-type]
+
+    def mutate() -> None:
+        monkeypatch.setattr(Backward, "_step", skipping)
+
+    fails(lambda c: law_containment(c, method, DOUBLE), recipes(("norm", *MLP)), mutate, 0.1)
+
+
+def test_3_negative_weights_skipped(monkeypatch: Patch) -> None:
+    """An interval image by the weights instead of their absolute values."""
+
+    def mutate() -> None:
+        monkeypatch.setattr(Linear, "abs", lambda self: Linear(self.weight))
+
+    fails(lambda c: law_containment(c, Ibp(), DOUBLE), recipes(MLP), mutate, 0.3)
+
+
+@pytest.mark.parametrize("kind", [Dense, Windows])
+def test_4_fan_out_overwrites(kind: type[Coefficient], monkeypatch: Patch) -> None:
+    shape = (5,) if kind is Dense else (1, 1, 7, 6)
+    layers = ("linear", "cancel", "double", "linear") if kind is Dense else ("conv", "residual", "double")
+    cases = recipes(layers, shape=shape)
+
+    def mutate() -> None:
+        monkeypatch.setattr(kind, "plus", lambda self, other: other)
+
+    if kind is Dense:
+        fails(lambda c: law_containment(c, Crown(), DOUBLE), cases, mutate, 0.1)
+    else:
+        fails(law_windows, cases, mutate, 0.1)
+
+
+def test_5_intercept_by_sampling(monkeypatch: Patch) -> None:
+    """The gap measured at points between the ends, kinks left out."""
+
+    def sampled(self: PiecewiseLinear, op: object, x: Interval, slope: Tensor) -> tuple[Tensor, Tensor]:
+        points = [x.lower + (x.upper - x.lower) * share for share in (0.25, 0.5, 0.75)]
+        values = torch.stack([op.forward(p) - slope * p for p in points])  # type: ignore[attr-defined]
+        return values.amin(0), values.amax(0)
+
+    def mutate() -> None:
+        monkeypatch.setattr(PiecewiseLinear, "gap", sampled)
+
+    layers = ("linear", "prelu", "linear", "abs", "clip")
+    fails(lambda c: law_containment(c, Crown(), DOUBLE), recipes(layers), mutate, 0.5)
+
+
+def test_5_upper_line_too_low(monkeypatch: Patch) -> None:
+    """The chord's intercept forgotten."""
+    lines = ReluRelaxation.lines
+
+    def low(self: ReluRelaxation, op: object, x: Interval, slopes: Slopes | None = None) -> Lines:
+        return replace(lines(self, op, x, slopes), greatest=None)  # type: ignore[arg-type]
+
+    def mutate() -> None:
+        monkeypatch.setattr(ReluRelaxation, "lines", low)
+
+    fails(lambda c: law_containment(c, Crown(), DOUBLE), recipes(MLP), mutate, 0.5)
+
+
+def test_5_slope_beyond_its_range(monkeypatch: Patch) -> None:
+    """Optimised lower slopes of a ReLU that are not kept between 0 and 1, though the intercept 0 needs that."""
+
+    def free(self: ReluRelaxation, op: object, x: Interval, slopes: Slopes | None = None) -> Lines:
+        upper = self._chord(x)
+        lower = (upper > 0.5).to(upper) if slopes is None else slopes.lower * 3 - 1
+        return Lines(Slopes(lower, upper), None, (-x.lower).relu() * upper)
+
+    def mutate() -> None:
+        monkeypatch.setattr(ReluRelaxation, "lines", free)
+
+    fails(lambda c: law_containment(c, AlphaCrown(steps=2), DOUBLE), recipes(MLP), mutate, 0.5)
+
+
+@pytest.mark.parametrize("method", [Ibp(), Crown(), Zonotope()], ids=lambda m: m.name)
+def test_7_boxes_of_the_batch_leak(method: propagate.Method, monkeypatch: Patch) -> None:
+    """Every input gets the first one's box."""
+    original = Box.box
+
+    def first(self: Box) -> Interval:
+        found = original(self)
+        return Interval(found.lower[:1].expand_as(found.lower), found.upper[:1].expand_as(found.upper))
+
+    def mutate() -> None:
+        monkeypatch.setattr(Box, "box", first)
+
+    fails(lambda c: law_containment(c, method, DOUBLE), recipes(MLP), mutate, 0.1)
+
+
+def test_7_merged_boxes_are_no_longer_tight(monkeypatch: Patch) -> None:
+    """Every input gets the hull of all boxes: sound, but another answer than alone."""
+    original = Box.box
+
+    def hull(self: Box) -> Interval:
+        found = original(self)
+        return Interval(found.lower.amin(0).expand_as(found.lower), found.upper.amax(0).expand_as(found.upper))
+
+    def mutate() -> None:
+        monkeypatch.setattr(Box, "box", hull)
+
+    fails(lambda c: law_batch(c, Ibp(), DOUBLE), recipes(MLP), mutate, 0.1)
+
+
+def test_9_low_precision(monkeypatch: Patch) -> None:
+    """A product in a short format, as some devices compute it, in a proof."""
+    transport = Linear.transport
+
+    def short(self: Linear, a: Tensor, shapes: object) -> tuple[Tensor, ...]:
+        part = transport(replace(self, weight=self.weight.bfloat16().to(a)), a.bfloat16().to(a), shapes)  # type: ignore[arg-type]
+        return tuple(p.to(a) for p in part)
+
+    def mutate() -> None:
+        monkeypatch.setattr(Linear, "transport", short)
+
+    fails(lambda c: law_exact(c, Crown(), PROVING), recipes(MLP, "point"), mutate, 0.0)
+
+
+def test_9_proof_in_the_searching_dtype(monkeypatch: Patch) -> None:
+    """A proof that stays in float32."""
+    original = propagate._Run.__init__
+
+    def stay(self: object, graph: object, region: object, method: object, table: object, options: Options) -> None:
+        original(self, graph, region, method, table, options)  # type: ignore[arg-type]
+        mine: propagate._Run = self  # type: ignore[assignment]
+        mine.state.graph = mine.state.graph.to(torch.float32).to(torch.float64)
+
+    def mutate() -> None:
+        monkeypatch.setattr(propagate._Run, "__init__", stay)
+
+    fails(lambda c: law_exact(c, Crown(), PROVING), recipes(MLP, "point"), mutate, 0.0)
+
+
+def test_9_rows_rounded_to_the_searching_dtype(monkeypatch: Patch) -> None:
+    optimise = propagate.optimise
+
+    def rounded(*args: object) -> Tensor:
+        new = list(args)
+        new[3] = new[3].float().double()  # type: ignore[attr-defined]
+        return optimise(*new)  # type: ignore[arg-type]
+
+    def mutate() -> None:
+        monkeypatch.setattr(propagate, "optimise", rounded)
+
+    fails(lambda c: law_exact(c, AlphaCrown(steps=1), PROVING), recipes(MLP, "point"), mutate, 0.0)
+
+
+def test_14_answer_depends_on_the_budget(monkeypatch: Patch) -> None:
+    """A budget that is met by leaving rows untightened."""
+    chunk = propagate._Run._chunk
+    refine = propagate._Run._refine
+
+    def skip(self: propagate._Run, node: object, alpha: object) -> None:
+        if chunk(self, node, alpha) > 1:  # type: ignore[arg-type]
+            refine(self, node, alpha)  # type: ignore[arg-type]
+
+    def mutate() -> None:
+        monkeypatch.setattr(propagate._Run, "_refine", skip)
+
+    fails(lambda c: law_chunks(c, Crown(), DOUBLE, 1), recipes(MLP), mutate, 0.5)
+
+
+def test_14_windows_at_the_wrong_place(monkeypatch: Patch) -> None:
+    """Padding forgotten on the way back."""
+    convolved = Windows._convolved
+
+    def shifted(self: Windows, op: object, shape: torch.Size) -> Windows:
+        found = convolved(self, op, shape)  # type: ignore[arg-type]
+        return replace(found, origin=found.origin + 1, span=moved(found.span, (1, 1), (-1, -1)))
+
+    def mutate() -> None:
+        monkeypatch.setattr(Windows, "_convolved", shifted)
+
+    fails(law_windows, recipes(MAPS, shape=(1, 1, 7, 6)), mutate, 0.1)
+
+
+def test_14_values_beside_the_map_are_kept(monkeypatch: Patch) -> None:
+    def mutate() -> None:
+        monkeypatch.setattr(Windows, "_inside", lambda self: self.values)
+
+    fails(law_windows, recipes(("conv", "conv", "pad", "conv"), shape=(1, 1, 7, 6)), mutate, 0.1)
+
+
+def without_losses(monkeypatch: Patch) -> None:
+    """Everything is computed in float64, and nothing is subtracted."""
+    for module in (state, zonotope):
+        monkeypatch.setattr(module, "gamma", lambda *_: 0.0)
+
+
+@pytest.mark.parametrize("method", [Ibp(), Crown(), AlphaCrown(steps=1), Zonotope()], ids=lambda m: m.name)
+def test_16_rounding_ignored(method: propagate.Method, monkeypatch: Patch) -> None:
+    cases = recipes(("linear", "relu", "cancel", "linear", "branches"), "point")
+    fails(lambda c: law_exact(c, method, PROVING), cases, lambda: without_losses(monkeypatch), 0.0)
+
+
+def cancelling(seed: int) -> Case:
+    """A sum of huge terms that nearly cancel: float64 alone misses its small rest."""
+    gen = torch.Generator().manual_seed(seed)
+    builder = Builder("x", (1,))
+    big = torch.randn(6, generator=gen, dtype=torch.float64) * 2.0**40
+    hidden = builder.add(Linear(torch.cat([big, -big * (1 + 2.0**-52)]).unsqueeze(1)), builder.input, name="hidden")
+    shifted = builder.add(Shift(torch.full((12,), 2.0**41, dtype=torch.float64)), hidden, name="shifted")
+    graph = builder.finish(builder.add(Linear(torch.ones(1, 12, dtype=torch.float64)), shifted, name="sum"), {})
+    point = torch.rand(1, 1, generator=gen) + 0.1
+    one, zero = torch.ones(1, 1, 1, dtype=torch.float64), torch.zeros(1, 1, dtype=torch.float64)
+    return Case(graph, box(point, point), Specification(one, zero, (0,)))
+
+
+@pytest.mark.parametrize("method", [Ibp(), Crown(), Zonotope()], ids=lambda m: m.name)
+def test_16_cancellation_without_losses(method: propagate.Method, monkeypatch: Patch) -> None:
+
+    def try_all() -> None:
+        for seed in range(20):
+            law_exact(cancelling(seed), method, PROVING)
+
+    try_all()
+    without_losses(monkeypatch)
+    with pytest.raises(AssertionError):
+        try_all()
+
+
+def test_16_losses_added_to_one_half(monkeypatch: Patch) -> None:
+    """The second half of a doubled walk gives its losses back instead of paying them: upper bounds come out too low."""
+    original = backward.doubled
+
+    def signed(first: Tensor, second: Tensor) -> Tensor:
+        return original(first, -second if second is first else second)
+
+    def mutate() -> None:
+        monkeypatch.setattr(backward, "doubled", signed)
+
+    cases = recipes(("linear", "double", "relu"), "box", (2,))
+    fails(lambda c: law_exact(c, Crown(), PROVING), cases, mutate, 0.3)
+
+
+def test_16_proof_that_gives_too_much_away(monkeypatch: Patch) -> None:
+    """Looseness is a bug as well: losses a million times too large."""
+    original = state.gamma
+
+    def mutate() -> None:
+        monkeypatch.setattr(state, "gamma", lambda n, dtype: 1e6 * original(n, dtype))
+
+    fails(lambda c: law_proof_close(c, Crown()), recipes(MLP), mutate, 0.1)
+
+
+def test_18_batch_axis_taken_for_data(monkeypatch: Patch) -> None:
+    """Starting entries of all inputs taken from the first one."""
+
+    def first(self: Unit) -> Tensor:
+        flat = self.like.new_zeros((*self.index.shape, self.shape.numel()))
+        index = self.index[:, :1].expand_as(self.index)
+        return flat.scatter_(2, index.unsqueeze(2), 1.0).unflatten(2, self.shape)
+
+    def through(self: Unit, op: object, shapes: object) -> tuple[Coefficient, ...]:
+        return Dense(self.dense()).through(op, shapes)  # type: ignore[arg-type]
+
+    def mutate() -> None:
+        monkeypatch.setattr(coefficient.Unit, "dense", first)
+        monkeypatch.setattr(coefficient.Unit, "through", through)
+
+    fails(lambda c: law_batch(c, Crown(), DOUBLE), recipes((*MLP, "linear", "relu")), mutate, 0.2)
+
+
+def test_18_rows_swapped_with_inputs(monkeypatch: Patch) -> None:
+    """A product over the wrong axis that only shows where batch and rows differ."""
+    pair = coefficient.pair
+
+    def rolled(a: Tensor, x: Tensor) -> Tensor:
+        return pair(a, x.roll(1, 0))
+
+    def mutate() -> None:
+        monkeypatch.setattr(coefficient, "pair", rolled)
+
+    fails(lambda c: law_containment(c, Crown(), DOUBLE), recipes(MLP), mutate, 0.1)
+
+
+def parting() -> Case:
+    """`relu(x + y) - relu(x - y)`: two branches that are not linear, and meet again."""
+    builder = Builder("x", (2,))
+    ends = []
+    for weight in ([[1.0, 1.0]], [[1.0, -1.0]]):
+        part = builder.add(Linear(torch.tensor(weight, dtype=torch.float64)), builder.input, name="part")
+        ends.append(builder.add(Relu(), part, name="relu"))
+    graph = builder.finish(builder.add(Sum((1, -1)), *ends, name="difference"), {})
+    rows = torch.tensor([1.0, -1.0], dtype=torch.float64).reshape(2, 1, 1)
+    specification = Specification(rows, torch.zeros(2, 1, dtype=torch.float64), (0, 1))
+    return Case(graph, box(-torch.ones(1, 2), torch.ones(1, 2)), specification)
+
+
+def test_zonotope_branches_share_symbols(monkeypatch: Patch) -> None:
+    """New symbols numbered by branch instead of by network."""
+    original = zonotope.Zonotopes._with_symbols
+
+    def shared(self: zonotope.Zonotopes, form: zonotope.Form, radius: Tensor) -> zonotope.Form:
+        self.used = len(form.generators)
+        return original(self, form, radius)
+
+    law_containment(parting(), Zonotope(), DOUBLE)
+    monkeypatch.setattr(zonotope.Zonotopes, "_with_symbols", shared)
+    with pytest.raises(AssertionError):
+        law_containment(parting(), Zonotope(), DOUBLE)
+
+
+def test_hull_claimed_for_too_much(monkeypatch: Patch) -> None:
+    """Sums of branches taken for exact: their intervals are never tightened, so linear networks lose exactness."""
+
+    def claim(self: State, node: object, op: object) -> None:
+        self.hull[node.name] = "box"  # type: ignore[attr-defined]
+
+    def mutate() -> None:
+        monkeypatch.setattr(State, "_inherit", claim)
+
+    def exact(case: Case) -> None:
+        assert law_exact_where_linear(case, Crown())
+
+    layers = ("linear", "cancel", "relu")
+    stable = [r for r in recipes(layers) if law_exact_where_linear(r.case(0.05), Crown())]
+    assert stable, "no example is linear: the mutant was not tried"
+    fails(exact, stable, mutate, 0.05)
+
+
+def test_regions_of_one_point_are_not_empty() -> None:
+    """The cases above with size 0 do hold a point to compare with."""
+    region = make_region("point", (5,), 3, 1)
+    assert bool(region.contains(region.sample(torch.Generator().manual_seed(0))).all())
+
+
+def test_laws_refuse_what_they_can_not_decide() -> None:
+    case = recipes(MLP)[0].case()
+    with pytest.raises(AssertionError, match="only proofs"):
+        law_exact(case, Crown(), DOUBLE)
+    law_proof_close(case, Crown())
+    law_containment(case, Crown(), PROOF)
