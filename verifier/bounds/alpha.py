@@ -26,7 +26,8 @@ def optimise(
     """
     nodes = search.graph.until(start).nodes
     choices = {n.name: _choice(search, n.name, len(rows), method) for n in nodes if n.name in search.lines}
-    best = _ascend(search, start, rows.to(search.region.box().lower), choices, method, stop)
+    with torch.enable_grad():  # whatever the caller has set
+        best = _ascend(search, start, rows.to(search.region.box().lower), choices, method, stop)
     if search is state:
         return best
     like = state.region.box().lower
