@@ -99,7 +99,7 @@ def verify_each(
     yield from run(Problem(model, shaped(region, model), specification), settings, note)
 
 
-def bounds(
+def compute_bounds(
     model: Model,
     region: Region,
     specification: Specification | None = None,
