@@ -15,7 +15,7 @@ from verifier.graph.ops.dense import Linear
 from verifier.model import Model
 from verifier.problem import Problem
 from verifier.properties import Specification
-from verifier.regions import Region
+from verifier.regions import Region, box
 
 
 @dataclass(frozen=True)
@@ -65,3 +65,9 @@ def problem(
     offset = torch.zeros(len(rows), dtype=torch.float64) if offset is None else offset.double()
     specification = Specification(rows, offset.unsqueeze(1).expand(len(rows), region.batch), clause)
     return Problem(Model(graph, Own(graph), "test"), region, specification)
+
+
+def identity_problem(batch: int = 1) -> Problem:
+    """Two inputs are the outputs; `y0 - y1 > 0` must hold over the unit box."""
+    graph = dense(([[1.0, 0.0], [0.0, 1.0]], [0.0, 0.0]), size=2)
+    return problem(graph, box(torch.zeros(batch, 2), torch.ones(batch, 2)), tensor([[1.0, -1.0]]), (0,))

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from attacks.nets import Own, dense, problem, tensor
+from attacks.nets import Own, identity_problem, tensor
 from torch import Generator, Tensor
 
 from verifier.attacks.attack import Attack, broken, replay
@@ -15,13 +15,7 @@ from verifier.graph.graph import Graph
 from verifier.numerics import up
 from verifier.problem import Problem
 from verifier.properties import Specification
-from verifier.regions import ball, box
-
-
-def identity_problem(batch: int = 1) -> Problem:
-    """Two inputs are the outputs; `y0 - y1 > 0` must hold over the unit box."""
-    graph = dense(([[1.0, 0.0], [0.0, 1.0]], [0.0, 0.0]), size=2)
-    return problem(graph, box(torch.zeros(batch, 2), torch.ones(batch, 2)), tensor([[1.0, -1.0]]), (0,))
+from verifier.regions import ball
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,8 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from verifier.numerics import gamma, up
-from verifier.regions import Ball, Box, Region, ball, linf
-from verifier.regions.ball import Ball as _Ball
+from verifier.numerics import down, gamma, up
+from verifier.regions import Ball, Region, ball, linf
 
 SAMPLES = 20
 
@@ -89,7 +88,7 @@ def law_outwards(region: Region, generator: torch.Generator) -> None:
     assert (outer.lower.double() <= box.lower).all()
     assert (outer.upper.double() >= box.upper).all()
     if isinstance(moved, Ball):
-        wide = _Ball(moved.center.double(), moved.radius.double(), moved.p, outer.to(torch.float64), moved.inner)
+        wide = Ball(moved.center.double(), moved.radius.double(), moved.p, outer.to(torch.float64), moved.inner)
         steps = [region.sample(generator, torch.float64) for _ in range(SAMPLES)]
         steps += [vertex(region, k) for k in range(min(4, torch.Size(region.shape).numel()))]  # type: ignore[arg-type]
         for x in steps:
@@ -106,9 +105,23 @@ def vertex(region: Ball, k: int) -> Tensor:
     return torch.minimum(torch.maximum(x, region.outer.lower), region.outer.upper)
 
 
-def beyond(x: Tensor) -> Tensor:
-    """The next float32 above."""
-    return up(x.float())
+def law_box(c: float, r: float) -> None:
+    """What is proved holds all of `[c - r, c + r]`, what is attacked nothing beyond it, in exact arithmetic."""
+    region = linf(torch.tensor([[c]], dtype=torch.float64), r, -torch.inf, torch.inf)
+    least, greatest = Fraction(c) - Fraction(r), Fraction(c) + Fraction(r)
+    assert Fraction(float(region.outer.lower)) <= least, "a proof misses the lower end"
+    assert Fraction(float(region.outer.upper)) >= greatest, "a proof misses the upper end"
+    for x in (region.inner.lower, down(region.inner.lower), region.inner.upper, up(region.inner.upper)):
+        if region.contains(x).all():
+            assert least <= Fraction(float(x)) <= greatest, "an attack may leave the question's region"
 
 
-__all__ = ["Box", "beyond", "law_attained", "law_minimum", "law_outwards", "law_samples", "law_witness", "make"]
+def law_surface(p: float) -> None:
+    """Points a hair around the surface of many balls are accepted only where exact arithmetic agrees."""
+    generator = torch.Generator().manual_seed(0)
+    center = torch.randint(0, 256, (300, 3), generator=generator).double() / 255
+    radius = torch.rand((300, 1), generator=generator, dtype=torch.float64).expand_as(center)
+    step = torch.randn((300, 3), generator=generator, dtype=torch.float64)
+    x = center + step / step.norm(p=p, dim=1, keepdim=True) * radius
+    for moved in (x, x.float(), up(x), down(x)):
+        law_witness(center, radius, p, -torch.inf, torch.inf, moved)

@@ -7,16 +7,17 @@ from hypothesis import strategies as st
 from regions.laws import (
     exactly_inside,
     law_attained,
+    law_box,
     law_minimum,
     law_outwards,
     law_samples,
+    law_surface,
     law_witness,
     make,
 )
 from torch import Tensor
 
 from verifier.numerics import down, up
-from verifier.regions import Box
 
 NORMS = [1, 2, torch.inf]
 KINDS = ["scalar", "per sample", "per feature", "zero", "one free pixel", "tiny", "huge"]
@@ -156,16 +157,9 @@ def test_one_ulp_outside_is_refused(c: float, r: float, p: float) -> None:
 @given(c=COORDINATE, r=st.floats(0, 1))
 def test_inner_and_outer_of_a_box_hold_the_exact_ends_between_them(c: float, r: float) -> None:
     """Rounding may only separate what is attacked from what is proved, never let a witness lie in no proof."""
-    center = torch.tensor([c], dtype=torch.float64)
-    region = make(center.unsqueeze(0), torch.tensor([[r]], dtype=torch.float64), torch.inf, -9.0, 9.0)
-    assert isinstance(region, Box)
-    low, high = float(region.outer.lower), float(region.outer.upper)
-    assert low <= float(region.inner.lower)
-    assert float(region.inner.upper) <= high
-    for end in (region.inner.lower, region.inner.upper):
-        if region.inner.lower <= region.inner.upper:
-            assert exactly_inside(center, torch.tensor([r], dtype=torch.float64), torch.inf, -9.0, 9.0, end[0])
-    outside = torch.tensor([[low, high]], dtype=torch.float64)
-    beyond = torch.stack([down(outside[0, 0]), up(outside[0, 1])])
-    for end in beyond:
-        assert not exactly_inside(center, torch.tensor([r], dtype=torch.float64), torch.inf, -9.0, 9.0, end.reshape(1))
+    law_box(c, r)
+
+
+@pytest.mark.parametrize("p", NORMS)
+def test_points_around_the_surface(p: float) -> None:
+    law_surface(p)
