@@ -111,12 +111,16 @@ class _Batch:
                 break
             self.note(f"{stage.name}: {len(self.open)} open")
             share = len(self.open)
-            decided = self._attack(stage) if isinstance(stage, Attack) else self._bound(stage)
+            decided = self._stage(stage)
+            late = self.late()
             for i in self.open.tolist():
                 self.seconds[i] += (time.monotonic() - self.start) / share
             for i, verdict in decided.items():
                 yield Answer(i, verdict, self.seconds[i])
             self.open = self.open[[i not in decided for i in self.open.tolist()]]
+            if late:
+                self._mark(Reason.TIME, f"after {self.settings.timeout:g} s")
+                break
         for i in self.open.tolist():
             yield Answer(i, self.unknown[i], self.seconds[i])
 
@@ -132,31 +136,34 @@ class _Batch:
         box = self.problem.region.select(self.open).box()
         return int((box.lower < box.upper).flatten(1).sum(1).max()) <= FEW
 
+    def _stage(self, stage: Attack | Method) -> dict[int, Verdict]:
+        """What the stage decides; where it fails for a reason that we know, the questions stay open."""
+        try:
+            return self._attack(stage) if isinstance(stage, Attack) else self._bound(stage)
+        except UnsupportedModel as error:
+            self._mark(Reason.UNSUPPORTED, str(error))
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "alloc" not in str(error) and "out of memory" not in str(error):
+                raise  # torch has no class of its own for a CPU that is out of memory
+            self._mark(Reason.MEMORY, "try a smaller --memory")
+        return {}
+
     def _attack(self, stage: Attack) -> dict[int, Verdict]:
         answers = stage(self.graph, self.problem.select(self.open), self.generator, self.late)
         return {i: a for i, a in zip(self.open.tolist(), answers, strict=True) if a is not None}
 
     def _bound(self, method: Method) -> dict[int, Verdict]:
-        try:
-            margin = self._margin(method, self.open, proof=False)
-            for i, value in zip(self.open.tolist(), margin.tolist(), strict=True):
-                if value > self.unknown[i].best:
-                    self.unknown[i] = Unknown(Reason.LOOSE, value, method.name)
-            hopeful = self.open[(margin > 0).cpu()]
-            if not len(hopeful):
-                return {}
-            proved = self._margin(method, hopeful, proof=True)
-        except UnsupportedModel as error:
-            self._mark(Reason.UNSUPPORTED, str(error))
+        margin = self._margin(method, self.open, proof=False)
+        for i, value in zip(self.open.tolist(), margin.tolist(), strict=True):
+            if value > self.unknown[i].best:
+                self.unknown[i] = Unknown(Reason.LOOSE, value, method.name)
+        hopeful = self.open[(margin > 0).cpu()]
+        if not len(hopeful):
             return {}
-        except (MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and "alloc" not in str(error) and "out of memory" not in str(error):
-                raise  # torch has no class of its own for a CPU that is out of memory
-            self._mark(Reason.MEMORY, "try a smaller --memory")
-            return {}
+        proved = self._margin(method, hopeful, proof=True)
         decided: dict[int, Verdict] = {}
         for i, value in zip(hopeful.tolist(), proved.tolist(), strict=True):
-            if value > 0:
+            if 0 < value < torch.inf:
                 decided[i] = Verified(value, method.name)
             else:
                 self.unknown[i] = Unknown(Reason.TIME if self.late() else Reason.NUMERICS, value, method.name)
