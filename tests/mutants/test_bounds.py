@@ -13,6 +13,7 @@ from laws.comparison import DOUBLE, PROOF, law_exact_where_linear, law_proof_clo
 from laws.containment import law_containment, law_exact
 from laws.invariance import law_batch, law_chunks, law_windows
 from laws.strategies import Recipe
+from laws.verdicts import law_meaning, law_no_counterexample, law_nothing_proved
 from torch import Tensor
 
 from verifier.bounds import backward, coefficient, propagate, state, zonotope
@@ -53,6 +54,65 @@ def fails(law: Callable[[Case], object], examples: Iterable[Recipe], mutate: Cal
     mutate()
     with pytest.raises(AssertionError):
         try_all()
+
+
+def test_1_nan_read_as_proved(monkeypatch: Patch) -> None:
+    """`not (bound <= 0)`: what is no number counts as positive."""
+    original = Backward.bound
+
+    def believing(self: Backward, start: str, rows: Coefficient, both: bool = False) -> Tensor:
+        found = original(self, start, rows, both)
+        return torch.where(found == -torch.inf, 1.0, found)
+
+    def broken() -> Case:
+        case = recipes(MLP)[0].case()
+        node = case.graph.nodes[-1]
+        op = replace(node.op, bias=torch.full((3,), float("nan"), dtype=torch.float64))  # type: ignore[call-arg]
+        nodes = (*case.graph.nodes[:-1], replace(node, op=op))
+        return replace(case, graph=replace(case.graph, nodes=nodes))
+
+    law_nothing_proved(broken(), Crown(), PROVING)
+    monkeypatch.setattr(Backward, "bound", believing)
+    with pytest.raises(AssertionError):
+        law_nothing_proved(broken(), Crown(), PROVING)
+
+
+@pytest.mark.parametrize("mixed", ["amin", "amax"])
+def test_6_and_or_mixed_up(mixed: str, monkeypatch: Patch) -> None:
+    def margin(self: Specification, values: Tensor) -> Tensor:
+        return values.amin(0) if mixed == "amin" else values.amax(0)
+
+    def mutate() -> None:
+        monkeypatch.setattr(Specification, "margin", margin)
+
+    fails(law_meaning, recipes(MLP), mutate, 0.1)
+
+
+@pytest.mark.parametrize("method", [Crown(), AlphaCrown(steps=1)], ids=lambda m: m.name)
+def test_15_proved_and_broken(method: propagate.Method, monkeypatch: Patch) -> None:
+    """Bounds of clauses joined the wrong way prove what points break."""
+
+    def mutate() -> None:
+        monkeypatch.setattr(Specification, "margin", lambda self, values: values.amax(0))
+
+    fails(lambda c: law_no_counterexample(c, method, PROVING), recipes(MLP), mutate, 0.05)
+
+
+def test_8_ties_proved(monkeypatch: Patch) -> None:
+    """`>=` with a tolerance instead of `>`."""
+    builder = Builder("x", (1,))
+    graph = builder.finish(builder.add(Linear(torch.ones(1, 1).double()), builder.input, name="same"), {})
+    nothing = Specification(torch.zeros(1, 1, 1).double(), torch.zeros(1, 1).double(), (0,))
+    case, margin = Case(graph, box(torch.ones(1, 1), torch.ones(1, 1)), nothing), Specification.margin
+
+    def above(self: Specification, values: Tensor) -> Tensor:
+        found = margin(self, values)
+        return torch.where(found >= -1e-9, found.clamp(min=1e-300), found)
+
+    law_nothing_proved(case, Crown(), PROVING)
+    monkeypatch.setattr(Specification, "margin", above)
+    with pytest.raises(AssertionError):
+        law_nothing_proved(case, Crown(), PROVING)
 
 
 @pytest.mark.parametrize("method", [Ibp(), Crown(), AlphaCrown(steps=1)], ids=lambda m: m.name)
