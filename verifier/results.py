@@ -12,6 +12,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, TextIO
@@ -92,7 +93,8 @@ class Sink:
 
     def close(self) -> None:
         if self._stream is not sys.stdout:
-            self._stream.close()
+            with suppress(OSError):  # each line was forced to disk, or its failure has been told
+                self._stream.close()
 
     def _line(self, text: str) -> None:
         try:

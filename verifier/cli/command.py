@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verifier.cli.interrupt import Interrupts, Stopped
+from verifier.cli.streams import say
 from verifier.errors import InputError
 from verifier.results import Record, Sink, check_writable
 
@@ -27,7 +28,7 @@ def explain(args: argparse.Namespace) -> int:
     from verifier.plan import plan
 
     plan(args.method)
-    print(explanation(load(args.model), args.method))
+    say(explanation(load(args.model), args.method), sys.stdout)
     return 0
 
 
@@ -109,7 +110,7 @@ class _Run:
 
         own_labels = self.inputs.labels is None
         table = summary(list(self.records.values()), len(self.wanted), self.inputs.named, own_labels)
-        print(f"{self.title}\n\n{table}", file=self.out)
+        say(f"{self.title}\n\n{table}", self.out)
 
 
 def exit_code(records: Sequence[Record]) -> int:

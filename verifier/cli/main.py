@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Sequence
 
 from verifier.cli.arguments import parse
+from verifier.cli.streams import forget, open_all
 from verifier.errors import VerifierError
 
 
@@ -16,6 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 all verified, 1 something falsified or misclassified, 3 something unknown, 2 usage or model error, and
         128 + the signal's number where one stopped the run.
     """
+    open_all()
     try:
         args = parse(argv)
     except SystemExit as end:  # argparse has printed help, the version, or what is wrong
@@ -34,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # whoever read stdout has left, as `head` does; the interpreter must not stumble over it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        forget(sys.stdout)
         return 141
     except Exception as error:
         traceback.print_exc()
