@@ -2,7 +2,7 @@
 
 Zhang et al. 2018 (CROWN); Xu et al. 2020 (general graphs). Affine ops move coefficients exactly, nonlinear ones replace
 them by those of their lines. With `rounding`, everything that floating point could have changed on the way is
-subtracted: the result is then a proof.
+subtracted: the result is then a proof. A sum that overflowed on the way is no bound, whatever its sign.
 """
 
 from collections.abc import Mapping
@@ -64,7 +64,7 @@ class Backward:
             total = total + constant
             for name, part in zip(node.inputs if parts else (), parts, strict=True):
                 pending[name] = pending[name].plus(part) if name in pending else part  # fan-out adds up
-        return (total - lost * SAFETY).nan_to_num(-torch.inf, torch.inf, -torch.inf)
+        return (total - lost * SAFETY).nan_to_num(-torch.inf, -torch.inf, -torch.inf)
 
     def _step(self, node: Node, coefficient: Coefficient) -> tuple[tuple[Coefficient, ...], Tensor | float]:
         """Forms over the node's arguments, and the constant `(S, B)` that stays behind."""
