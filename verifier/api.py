@@ -9,7 +9,7 @@ from torch import Tensor
 
 from verifier.bounds.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounds.propagate import Bounds, Options, propagate
-from verifier.errors import InputError
+from verifier.errors import InputError, InvalidModel
 from verifier.model import Model
 from verifier.plan import Answer, Settings, plan, run
 from verifier.problem import Problem
@@ -20,6 +20,13 @@ from verifier.verdict import Verdict
 if TYPE_CHECKING:
     from torch.nn import Module
 
+PICKLED = (
+    "PyTorch files of this kind are pickled, and reading one can run any code. Export the network instead: "
+    "torch.export.save(torch.export.export(module.eval(), (example,)), 'model.pt2')"
+)
+KERAS = "TensorFlow and Keras models are read as ONNX; tf2onnx converts them"
+HINTS = {".pt": PICKLED, ".pth": PICKLED, ".ckpt": PICKLED, ".bin": PICKLED}  # on files that were given by mistake
+HINTS |= {".h5": KERAS, ".keras": KERAS, ".pb": KERAS, ".tflite": KERAS}
 METHODS: dict[str, Method] = {
     "interval": Ibp(),
     "crown-ibp": Crown(intermediate=False),
@@ -43,6 +50,8 @@ def load(source: "str | Path | Module", example: Tensor | None = None) -> Model:
         if example is None:
             raise InputError("a PyTorch module needs an example of its input: load(module, example)")
         return load_module(source, example)
+    if Path(source).is_dir():
+        raise InputError(f"{source} is a directory; an .onnx, .onnx.gz or .pt2 file is needed")
     if not Path(source).is_file():
         raise InputError(f"{source}: there is no such file")
     if str(source).endswith(".pt2"):
@@ -51,7 +60,12 @@ def load(source: "str | Path | Module", example: Tensor | None = None) -> Model:
         return load_pt2(source)
     from verifier.formats.onnx import load_onnx
 
-    return load_onnx(source)
+    try:
+        return load_onnx(source)
+    except InvalidModel as error:
+        if hint := HINTS.get(Path(source).suffix.lower()):
+            raise InvalidModel(f"{error}. {hint}") from error
+        raise
 
 
 def verify(model: Model, region: Region, specification: Specification, **settings: object) -> Verdict:

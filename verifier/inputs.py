@@ -195,7 +195,10 @@ def _labels(path: str, inputs: Inputs) -> np.ndarray:
 def _check_classes(inputs: Inputs, model: Model) -> None:
     classes = int(np.prod(model.graph.output_shape))
     if classes < 2:
-        raise InputError(f"the network's output {text(model.graph.output_shape)} has no classes to compare")
+        raise InputError(
+            f"the network's output {text(model.graph.output_shape)} has no classes to compare. From Python, "
+            "verifier.Specification asks whether a number stays above or below another"
+        )
     if inputs.labels is not None and inputs.labels.max() >= classes:
         raise InputError(
             f"labels of {inputs.source} go up to {inputs.labels.max()}, but the network has {classes} classes"

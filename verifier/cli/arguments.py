@@ -5,9 +5,18 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
-METHODS = ("auto", "interval", "crown-ibp", "crown", "alpha-crown", "zonotope", "attack")  # for the help; plan() decides
+METHODS = (
+    "auto",
+    "interval",
+    "crown-ibp",
+    "crown",
+    "alpha-crown",
+    "zonotope",
+    "attack",
+)  # for the help; plan() decides
 DESCRIPTION = "Verify that a network keeps its label for every input within a radius of each given input."
 EPILOG = """\
 exit codes: 0 everything is verified; 1 an input is falsified or misclassified; 3 nothing is falsified, but something is
@@ -25,6 +34,10 @@ class _Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._negative_number_matcher = re.compile(r"^-(\d|\.\d|inf)")  # so that --range -inf -1e-3 are two numbers
+
+    def error(self, message: str) -> NoReturn:
+        """One line that says what is wrong; the whole usage would bury it."""
+        self.exit(2, f"{self.prog}: error: {message}. `verify --help` lists the options\n")
 
 
 class _Version(argparse.Action):
@@ -45,7 +58,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error("--max-eps starts its search at --eps, which must then be positive")
     if args.resume and not [path for path in (args.json, args.csv) if path not in (None, "-")]:
         parser.error("--resume goes on with a result file: name it with --json or --csv")
-    if args.json is not None and args.json == args.csv:
+    if args.json is not None and args.csv is not None and Path(args.json).resolve() == Path(args.csv).resolve():
         parser.error("--json and --csv can't both go to the same place")
     args.range = args.range and opened(*args.range)
     if args.range is not None and not args.range[0] <= args.range[1]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # at run time only after everything that is cheap was checked
 
 def explain(args: argparse.Namespace) -> int:
     """Print what the network is and what would be done with it."""
-    _exists(args.model)
+    _is_file(args.model)
     from verifier.api import load
     from verifier.cli.explain import explanation
     from verifier.plan import plan
@@ -34,7 +34,8 @@ def explain(args: argparse.Namespace) -> int:
 
 def verify(args: argparse.Namespace) -> int:
     """Answer for every input, write as results come, end with the table; returns the exit code."""
-    for path in (args.model, args.inputs, args.labels):
+    _is_file(args.model)
+    for path in (args.inputs, args.labels):
         _exists(path)
     for path in (args.json, args.csv):
         if path is not None:
@@ -163,6 +164,12 @@ def _tell(args: argparse.Namespace, model: "Model", inputs: "Inputs") -> None:
 def _exists(path: str | None) -> None:
     if path is not None and not Path(path).exists():
         raise InputError(f"{path}: there is no such file")
+
+
+def _is_file(model: str) -> None:
+    _exists(model)
+    if Path(model).is_dir():
+        raise InputError(f"{model} is a directory; an .onnx, .onnx.gz or .pt2 file is needed")
 
 
 def _device(name: str) -> None:
