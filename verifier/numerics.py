@@ -7,6 +7,7 @@ A bound that counts as proof is computed in float64 and then widened by everythi
 import torch
 from torch import Tensor
 
+TINY = 2.0**-900  # far above all that products lose together where they leave the normal numbers: 2^-1075 each
 SLACK = 32  # roundings beside the sum itself: folded weights, products of slopes, differences; generous on purpose
 
 

@@ -15,6 +15,7 @@ from verifier.bounds.coefficient import Coefficient
 from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Affine, Input
 from verifier.interval import Interval
+from verifier.numerics import TINY
 from verifier.regions import Box, Region
 from verifier.relaxations.relaxation import Lines
 from verifier.relaxations.table import Table
@@ -46,7 +47,7 @@ class Backward:
         """
         pending: dict[str, Coefficient] = {start: rows}
         total = torch.zeros((), dtype=self.region.box().lower.dtype, device=self.region.box().lower.device)
-        lost = total
+        lost = total if self.rounding is None else total + TINY
         position = [node.name for node in self.graph.nodes].index(start)
         for node in reversed(self.graph.nodes[: position + 1]):
             coefficient = pending.pop(node.name, None)
@@ -59,7 +60,8 @@ class Backward:
                 total, lost = doubled(total, -total), doubled(lost, lost)
                 both = False
             if self.rounding is not None:
-                lost = lost + coefficient.magnitude_dot(self.rounding[node.name])
+                loss = self.rounding[node.name]
+                lost = lost + coefficient.magnitude_dot(loss) + TINY * loss.flatten(1).sum(1)  # underflowed ones too
             parts, constant = self._step(node, coefficient)
             total = total + constant
             for name, part in zip(node.inputs if parts else (), parts, strict=True):

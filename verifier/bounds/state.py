@@ -14,7 +14,7 @@ from verifier.errors import UnsupportedModel
 from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Affine, Input
 from verifier.interval import Interval
-from verifier.numerics import gamma
+from verifier.numerics import TINY, gamma
 from verifier.regions import Box, Region
 from verifier.relaxations.relaxation import Lines, Slopes
 from verifier.relaxations.table import RELAXATIONS, Table
@@ -42,7 +42,7 @@ class State:
         """Bound `node` from its arguments' intervals."""
         if isinstance(node.op, Input):
             interval = self.region.box()
-            self.losses[node.name] = self._gamma(node) * self.region.scale()
+            self.losses[node.name] = self._gamma(node) * self.region.scale() + TINY
             if isinstance(self.region, Box):
                 self.hull[node.name] = "box"
         elif isinstance(node.op, Affine):
@@ -94,7 +94,7 @@ class State:
         for intercept in (lines.least, lines.greatest):
             if intercept is not None:
                 size = size + most(intercept, size)
-        return self._gamma(node) * size
+        return self._gamma(node) * size + TINY
 
     def _affine(self, node: Node, op: Affine) -> Interval:
         args = [self.table[name] for name in node.inputs]
@@ -106,7 +106,7 @@ class State:
             if node.name in self.graph.offsets:
                 reach = reach + self.graph.offsets[node.name].abs()
             terms = op.terms([x.lower.shape[1:] for x in args], torch.Size(node.shape))
-            self.losses[node.name] = (self._gamma(node, terms) * reach).expand(batch, *node.shape)
+            self.losses[node.name] = (self._gamma(node, terms) * reach + TINY).expand(batch, *node.shape)
             radius = radius + self.losses[node.name]
         self._inherit(node, op)
         return Interval(center - radius, center + radius)

@@ -15,7 +15,7 @@ from verifier.bounds.state import State
 from verifier.graph.graph import Node
 from verifier.graph.op import Affine, Input
 from verifier.interval import Interval
-from verifier.numerics import gamma
+from verifier.numerics import TINY, gamma
 from verifier.relaxations.relaxation import Relaxation, chord
 
 
@@ -31,6 +31,11 @@ class Form:
     def spread(self) -> Tensor:
         """The greatest distance from the centre: `(B, *)`."""
         return self.generators.abs().sum(0) + self.remainder
+
+    @property
+    def reach(self) -> Tensor:
+        """At least the largest absolute value of what the form describes: `(B, *)`."""
+        return self.center.abs() + self.spread
 
     def interval(self) -> Interval:
         return Interval(self.center - self.spread, self.center + self.spread)
@@ -63,8 +68,8 @@ class Zonotopes:
         swing = torch.einsum("sbn,gbn->gsb", flat, form.generators.flatten(2)).abs().sum(0)
         bound = center - swing - (flat.abs() * form.remainder.flatten(1)).sum(2)
         if self.state.rounding:
-            reach = (flat.abs() * (form.center.abs() + form.spread).flatten(1)).sum(2)
-            bound = bound - gamma(flat.shape[2] + len(form.generators) + 4, bound.dtype) * reach
+            reach = (flat.abs() * form.reach.flatten(1)).sum(2)
+            bound = bound - gamma(flat.shape[2] + len(form.generators) + 4, bound.dtype) * reach - TINY
         return bound
 
     def _input(self) -> Form:
@@ -94,7 +99,7 @@ class Zonotopes:
             generators = (op.forward(*(p.flatten(0, 1) for p in padded)) - offset).unflatten(0, (count, batch))
         remainder = magnitude.forward(*(a.remainder for a in args)).expand(batch, *node.shape)
         if self.state.rounding:
-            reach = magnitude.forward(*(a.center.abs() + a.spread for a in args)) + 2 * offset.abs() * (1 + count)
+            reach = magnitude.forward(*(a.reach for a in args)) + 2 * offset.abs() * (1 + count)
             terms = op.terms([a.center.shape[1:] for a in args], torch.Size(node.shape))
             remainder = remainder + gamma(terms, center.dtype) * reach
         return self._rounded(Form(center, generators, remainder))
@@ -135,7 +140,7 @@ class Zonotopes:
         """Room for the sums that read a form: its spread and its interval."""
         if not self.state.rounding:
             return form
-        extra = gamma(len(form.generators) + 8, form.center.dtype) * (form.center.abs() + form.spread)
+        extra = gamma(len(form.generators) + 8, form.center.dtype) * form.reach + TINY
         return replace(form, remainder=form.remainder + extra)
 
 
