@@ -94,7 +94,8 @@ class State:
         for intercept in (lines.least, lines.greatest):
             if intercept is not None:
                 size = size + most(intercept, size)
-        return self._gamma(node) * size + TINY
+        window = reach[0].numel() // max(size[0].numel(), 1)  # entries that a maximum, and its lines, add up
+        return self._gamma(node, window) * size + TINY
 
     def _affine(self, node: Node, op: Affine) -> Interval:
         args = [self.table[name] for name in node.inputs]

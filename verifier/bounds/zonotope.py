@@ -111,14 +111,14 @@ class Zonotopes:
         least, greatest = relaxation.gap(node.op, x, slope)
         fused = node.shape != tuple(slope.shape[1:])
         center, generators, remainder = slope * form.center, slope * form.generators, slope.abs() * form.remainder
+        size = Form(center, generators, remainder).reach
         if fused:
-            center, generators, remainder = center.sum(-1), generators.sum(-1), remainder.sum(-1)
+            center, generators, remainder, size = (part.sum(-1) for part in (center, generators, remainder, size))
         new = Interval(least, greatest)
         lost = self.state.losses[node.name] if self.state.rounding else torch.zeros_like(center)
         if self.state.rounding:
-            lost = lost + gamma(len(generators) + 8, center.dtype) * (
-                center.abs() + generators.abs().sum(0) + new.magnitude
-            )
+            terms = len(generators) + slope[0].numel() // max(center[0].numel(), 1) + 8
+            lost = lost + gamma(terms, center.dtype) * (size + new.magnitude)
         form = Form(center + new.center, generators, remainder + lost)
         return self._rounded(self._with_symbols(form, new.radius))
 
