@@ -29,7 +29,7 @@ class Interval:
 
     @property
     def radius(self) -> Tensor:
-        """Half the width; at least the distance from the rounded centre to either end."""
+        """The distance from the rounded centre to the farther end, itself rounded to nearest."""
         center = self.center
         return torch.maximum(self.upper - center, center - self.lower)
 

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from verifier.errors import InputError
 from verifier.interval import Interval
 from verifier.numerics import down, gamma, up
-from verifier.regions.box import Inner, inward, linf, pair
+from verifier.regions.box import Inner, inward, linf, pair, spread
 from verifier.regions.region import Region
 
 HAIR = 2.0**-32  # share of a ball's radius that a projection stays away from its surface, once it came out too far
@@ -178,13 +178,12 @@ class Ball(Region):
 def ball(
     center: Tensor, radius: Tensor | float, p: Literal[1, 2], lower: Tensor | float, upper: Tensor | float
 ) -> Ball:
-    """The L1 or L2 ball of `radius` (input units; broadcasts against `(B, *)`) within the valid range."""
+    """The L1 or L2 ball of `radius` (input units, as for `linf`) within the valid range."""
     if p not in (1, 2):
         raise InputError(f"ball: p is 1 or 2, not {p}; an L-infinity ball is a box, see linf")
     hull = linf(center, radius, lower, upper)
     center = center.double()
-    radius = torch.as_tensor(radius, dtype=torch.float64, device=center.device).expand_as(center)
-    return Ball(center, radius, p, hull.outer, hull.inner)
+    return Ball(center, spread(radius, center), p, hull.outer, hull.inner)
 
 
 def towards(center: Tensor, x: Tensor, dtype: torch.dtype) -> Tensor:

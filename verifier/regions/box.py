@@ -95,11 +95,11 @@ def linf(center: Tensor, radius: Tensor | float, lower: Tensor | float, upper: T
 
     Args:
         center: `(B, *)`, any dtype; taken exactly.
-        radius: in input units; a number, or anything that broadcasts against `(B, *)`.
+        radius: in input units; a number, `(B,)` for one each, or anything of more axes that broadcasts to `(B, *)`.
         lower, upper: the valid input range; infinite where there is none.
     """
     center = center.double()
-    radius = torch.as_tensor(radius, dtype=torch.float64, device=center.device).expand_as(center)
+    radius = spread(radius, center)
     if not (center.isfinite().all() and radius.isfinite().all() and (radius >= 0).all()):
         raise InputError("linf: centres must be finite, radii finite and at least 0")
     outer_lower, inner_lower = enclose(center, -radius)
@@ -113,6 +113,20 @@ def linf(center: Tensor, radius: Tensor | float, lower: Tensor | float, upper: T
     if (outer[0] > outer[1]).any():
         raise InputError("linf: no valid input lies within the radius; is the valid range right for these images?")
     return Box(Interval(*outer), Inner(*inner))
+
+
+def spread(radius: Tensor | float, center: Tensor) -> Tensor:
+    """The radius of every coordinate, `(B, *)` float64."""
+    radius = torch.as_tensor(radius, dtype=torch.float64, device=center.device)
+    if radius.dim() == 1:
+        radius = radius.reshape(-1, *(1,) * (center.dim() - 1))
+    try:
+        return radius.expand_as(center)
+    except RuntimeError:
+        raise InputError(
+            f"a radius of shape {tuple(radius.shape)} does not fit {len(center)} inputs of shape "
+            f"{tuple(center.shape[1:])}; give a number, one each, or a shape that broadcasts"
+        ) from None
 
 
 def enclose(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
