@@ -31,7 +31,8 @@ SHARE = 0.01  # of the valid range: where the search starts, if it is not told
 class Radius:
     """`verified` is the largest proved radius (0 where none was), `broken` the smallest broken one (inf where none).
 
-    `proof`, `witness` and `open` are the verdicts behind them; `open` says why the gap between them was left.
+    `proof`, `witness` and `open` are the verdicts behind them; `open` says why the gap between them was left, and
+    `late` that time ran out before the search had ended.
     """
 
     index: int
@@ -41,6 +42,7 @@ class Radius:
     proof: Verified | None
     witness: Falsified | None
     open: Unknown | None
+    late: bool = False
 
 
 @dataclass(eq=False)
@@ -92,7 +94,7 @@ class _Search:
         open_ = self.open
         if late:
             open_ = Unknown(Reason.TIME, open_.best if open_ else -math.inf, open_.method if open_ else "none")
-        return Radius(self.index, self.verified, self.broken, self.seconds, self.proof, self.witness, open_)
+        return Radius(self.index, self.verified, self.broken, self.seconds, self.proof, self.witness, open_, late)
 
 
 def max_radius(

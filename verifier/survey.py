@@ -24,6 +24,7 @@ from verifier.results import Record, digest
 from verifier.verdict import Falsified, Reason, Unknown, Verdict, Verified
 
 BLOCK = 16  # inputs that are asked about together
+ROWS = 24  # bytes an entry of the property's rows takes while they are built
 SPREAD = 0.01  # of the valid range: how far the model is checked where no radius was given
 
 
@@ -126,6 +127,7 @@ class Survey:
         """Verdicts, or radii, of inputs that are classified right; none of them raises for all."""
         if not places:
             return
+        self._fits(len(places))
         wanted = torch.tensor([labels[place] for place in places])
         specification = robust(wanted, self.model.graph.output_shape)
         if not self.question.farthest:
@@ -139,6 +141,16 @@ class Survey:
         images, norm = torch.from_numpy(self.inputs.images[places]), self.question.norm
         for far in max_radius(self.model, images, specification, norm=norm, lower=low, upper=high, **options):
             yield self._farthest(places[far.index], labels[places[far.index]], far)
+
+    def _fits(self, count: int) -> None:
+        """A label is compared with all others: for a detector's 21,125 outputs that took 22 GB, and the machine."""
+        classes = math.prod(self.model.graph.output_shape)
+        needed, allowed = ROWS * count * classes**2, self.settings.get("memory", 2**30)
+        if needed > allowed:
+            raise MemoryError(
+                f"to compare a label with {classes - 1:,} others takes {needed / 2**20:,.0f} MiB, "
+                f"--memory allows {allowed / 2**20:,.0f}. Are these outputs classes?"
+            )
 
     def _answer(self, place: int, label: int, verdict: Verdict, seconds: float) -> Outcome:
         common: dict[str, Any] = {
@@ -173,6 +185,8 @@ class Survey:
             verdict = far.open or Unknown(Reason.LOOSE, -math.inf, "none")
         record = self._answer(place, label, verdict, far.seconds).record
         record = replace(record, verified_eps=far.verified, broken_eps=_finite(far.broken))
+        if far.late and not record.reason:
+            record = replace(record, reason=Reason.TIME.name.lower(), detail="the radii could be nearer to each other")
         if far.witness is None:
             return Outcome(record)
         return Outcome(_becoming(record, far.witness), far.witness.witness)

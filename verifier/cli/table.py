@@ -22,6 +22,7 @@ def summary(records: Sequence[Record], total: int, named: Callable[[int | None],
         blocks.append(_radii(records))
     if len(records) > FEW:
         blocks.append(_lists(records, named))
+    blocks += dict.fromkeys(record.detail for record in records if "\n" in record.detail)
     return "\n\n".join(block for block in blocks if block)
 
 
@@ -46,10 +47,11 @@ def _inputs(records: Sequence[Record], named: Callable[[int | None], str], far: 
 
 
 def _remark(record: Record, named: Callable[[int | None], str]) -> str:
+    short = "" if "\n" in record.detail else record.detail  # a list of operators is told once, below
+    parts = [f"{record.reason}: {short}" if record.reason and short else record.reason]
     if record.becomes is not None:
-        saved = f"  {record.witness}" if record.witness else ""
-        return f"{named(record.label)} -> {named(record.becomes)}{saved}"
-    return f"{record.reason}: {record.detail}" if record.reason and record.detail else record.reason
+        parts = [f"{named(record.label)} -> {named(record.becomes)}", record.witness, *parts]
+    return "  ".join(part for part in parts if part)
 
 
 def _counts(records: Sequence[Record], total: int, own_labels: bool) -> str:
@@ -91,7 +93,13 @@ def _radii(records: Sequence[Record]) -> str:
     ):
         ends = [statistics.median(values), min(values), max(values)] if values else []
         rows.append([name, *(f"{value:.4g}" for value in ends), *("" for _ in range(3 - len(ends))), str(len(values))])
-    return _aligned(rows, right={1, 2, 3, 4})
+    late = sum(record.reason == "time" for record in records)
+    note = (
+        f"\n{late} of {len(records)} searches were ended by --timeout: more time brings the radii nearer"
+        if late
+        else ""
+    )
+    return _aligned(rows, right={1, 2, 3, 4}) + note
 
 
 def _lists(records: Sequence[Record], named: Callable[[int | None], str]) -> str:
