@@ -75,6 +75,14 @@ def test_proofs_hold_for_rational_arithmetic(method: Method, recipe: Recipe, siz
     law_exact(recipe.case(size), method, Options(proof=True), recipe.seed)
 
 
+@pytest.mark.parametrize("method", [Ibp(), Crown(), AlphaCrown(steps=1), Zonotope()], ids=named)
+@pytest.mark.parametrize("scale", [1e-100, 1e-170, 1e-310])
+@examples(FEW // 2)
+@given(recipe=recipes(STRAIGHT, depth=3))
+def test_proofs_hold_where_products_underflow(method: Method, scale: float, recipe: Recipe) -> None:
+    law_exact(replace(recipe, scale=scale).case(), method, Options(proof=True), recipe.seed)
+
+
 @examples(MANY)
 @given(recipe=recipes(CONTINUOUS), size=SIZES, seed=st.integers(0, 99))
 def test_intervals_shrink_with_the_region(recipe: Recipe, size: float, seed: int) -> None:

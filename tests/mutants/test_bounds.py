@@ -340,6 +340,18 @@ def test_16_cancellation_without_losses(method: propagate.Method, monkeypatch: P
         try_all()
 
 
+@pytest.mark.parametrize("method", [Ibp(), Crown(), Zonotope()], ids=lambda m: m.name)
+def test_16_underflow_ignored(method: propagate.Method, monkeypatch: Patch) -> None:
+    """Products below the least float have no relative error bound."""
+    cases = [replace(r, scale=1e-170) for r in recipes(("linear", "relu", "linear"), "point")]
+
+    def mutate() -> None:
+        for module in (state, backward, zonotope):
+            monkeypatch.setattr(module, "TINY", 0.0)
+
+    fails(lambda c: law_exact(c, method, PROVING), cases, mutate, 0.0)
+
+
 def test_16_losses_added_to_one_half(monkeypatch: Patch) -> None:
     """The second half of a doubled walk gives its losses back instead of paying them: upper bounds come out too low."""
     original = backward.doubled
