@@ -1,7 +1,7 @@
 """A loaded network: our graph, and the independent engine that has the last word on a witness."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -17,6 +17,14 @@ class Evaluator(Protocol):
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """`x (B, *in)` float32 to outputs `(B, *out)`, as the deployed network computes them."""
+
+
+@runtime_checkable
+class Coarse(Protocol):
+    """An evaluator whose engine may take coarser numbers than float32: then it runs at another point than was asked."""
+
+    def taken(self, x: np.ndarray) -> np.ndarray:
+        """Inputs `(B, *in)` float32 as the engine takes them, again in float32."""
 
 
 @dataclass(frozen=True, eq=False)

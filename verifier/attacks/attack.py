@@ -14,6 +14,7 @@ import torch
 from torch import Generator, Tensor
 
 from verifier.graph.graph import Graph
+from verifier.model import Coarse
 from verifier.numerics import gamma
 from verifier.problem import Problem
 from verifier.properties import Specification
@@ -42,12 +43,14 @@ class Attack(ABC):
 def replay(problem: Problem, x: Tensor, method: str) -> list[Falsified | None]:
     """`x (B, *in)` float32: which of them lie in their region and break their property in the model's own engine?"""
     region, specification = problem.region.to(torch.float64, "cpu"), problem.specification.to(torch.float64, "cpu")
+    evaluator = problem.model.evaluator
+    if isinstance(evaluator, Coarse):
+        x = torch.from_numpy(evaluator.taken(x.numpy()))  # the point that is run is the one that must lie inside
     inside = region.contains(x)
     answers: list[Falsified | None] = [None] * problem.batch
     index = inside.nonzero().flatten()
     if not len(index):
         return answers
-    evaluator = problem.model.evaluator
     shape = problem.model.graph.output_shape
     maybe = index[broken(specification.select(index), doubles(evaluator(x[index].numpy()), shape))]
     for i in maybe.tolist():

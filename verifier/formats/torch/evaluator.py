@@ -21,6 +21,9 @@ class RowByRow:
     def name(self) -> str:
         return f"PyTorch {torch.__version__} ({self.what})"
 
+    def taken(self, x: np.ndarray) -> np.ndarray:
+        return torch.from_numpy(np.array(x, dtype=np.float32)).to(self.dtype).float().numpy()
+
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """`x (B, *in)` float32 to outputs `(B, *out)`."""
         rows = torch.from_numpy(np.array(x, dtype=np.float32)).reshape(-1, *self.shape).to(self.dtype)
