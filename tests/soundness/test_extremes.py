@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from torch import Tensor
-
 from laws.cases import Case
 from laws.containment import METHODS
 from laws.exact import exact_rows, exact_values
+from torch import Tensor
+
 from verifier.bounds.methods import Crown, Method
 from verifier.bounds.propagate import Options, propagate
 from verifier.graph.build import Builder
