@@ -61,8 +61,10 @@ def _reference(model: ModelProto, why: Exception) -> Session:
     import onnx
     from onnx.reference import ReferenceEvaluator
 
+    from verifier.formats.onnx.wide import batch_normalization
+
     try:
-        made = ReferenceEvaluator(model)
+        made = ReferenceEvaluator(model, new_ops=[batch_normalization()])
         return Session(f"onnx.reference {onnx.__version__}", lambda names, feeds: list(made.run(list(names), feeds)))
     except Exception as error:
         raise InvalidModel(

@@ -14,14 +14,14 @@ class WideReference:
     def __init__(self, model: ModelProto) -> None:
         from onnx.reference import ReferenceEvaluator
 
-        self._run = ReferenceEvaluator(widened(model), new_ops=[_batch_normalization()]).run
+        self._run = ReferenceEvaluator(widened(model), new_ops=[batch_normalization()]).run
 
     def __call__(self, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
         wide = {name: x.astype(np.float64) if x.dtype.kind == "f" else x for name, x in feeds.items()}
         return [np.asarray(out) for out in self._run(None, wide)]
 
 
-def _batch_normalization() -> type:
+def batch_normalization() -> type:
     """The reference (seen in 1.23) takes files before opset 14 for training ones and normalises by their batch."""
     from onnx.reference.op_run import OpRun
 
