@@ -17,7 +17,7 @@ from verifier.bounds.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounds.propagate import Options, propagate
 from verifier.errors import InputError, UnsupportedModel
 from verifier.graph.graph import Graph
-from verifier.problem import Problem
+from verifier.problem import Problem, without_softmax
 from verifier.verdict import Reason, Unknown, Verdict, Verified
 
 FEW = 32  # inputs that vary, up to which zonotopes are worth a stage
@@ -80,6 +80,7 @@ def run(problem: Problem, settings: Settings, note: Callable[[str], None] = lamb
     Raises:
         InputError: region, property and network do not fit.
     """
+    problem = without_softmax(problem)
     graph = problem.model.graph.to(settings.dtype, settings.device)
     size = _batch(graph, settings)
     for first in range(0, problem.batch, size):

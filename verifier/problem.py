@@ -1,11 +1,17 @@
 """One question, or a batch of them: does the property hold everywhere in the region?"""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Self
 
+import torch
 from torch import Tensor
 
 from verifier.errors import InputError
+from verifier.graph.graph import Graph, Node
+from verifier.graph.ops.opaque import Batchwise
+from verifier.graph.ops.shape import Reshape
 from verifier.model import Model
 from verifier.properties import Specification
 from verifier.regions import Region
@@ -35,3 +41,44 @@ class Problem:
     def select(self, index: Tensor) -> Self:
         """The questions at `index (N,)`."""
         return type(self)(self.model, self.region.select(index), self.specification.select(index))
+
+
+def without_softmax(problem: Problem) -> Problem:
+    """The same question before a last softmax, where only the order of outputs is asked for: softmax keeps it.
+
+    What is proved is the order of the softmax's arguments; margins are in their units. The evaluator runs the whole
+    file, so a witness breaks the property after the softmax, as the network computes it.
+    """
+    graph, specification = problem.model.graph, problem.specification
+    last = last_softmax(graph)
+    if last is None or not _compares(specification):
+        return problem
+    cut = graph.until(last.inputs[0])
+    rows = specification.rows.reshape(*specification.rows.shape[:2], *cut.output_shape)
+    return replace(problem, model=replace(problem.model, graph=cut), specification=replace(specification, rows=rows))
+
+
+def last_softmax(graph: Graph) -> Node | None:
+    """The softmax that the network ends in, over all its entries; None where there is none."""
+    last = graph.by_name[graph.output]
+    while isinstance(last.op, Reshape):
+        last = graph.by_name[last.inputs[0]]
+    return last if _is_softmax(last) else None
+
+
+def _is_softmax(node: Node) -> bool:
+    """Over all its entries: between different sums the order would not be kept."""
+    op = node.op
+    if not (isinstance(op, Batchwise) and isinstance(op.function, partial)):
+        return False
+    if op.function.func not in (torch.softmax, torch.log_softmax):
+        return False
+    dim = op.function.keywords.get("dim", 0)
+    return dim < 0 and len(node.shape) + dim >= 0 and node.shape[dim] == math.prod(node.shape)
+
+
+def _compares(specification: Specification) -> bool:
+    """Is every row a positive multiple of one output minus another?"""
+    rows = specification.rows.flatten(2)
+    two = ((rows != 0).sum(2) == 2) & (rows.sum(2) == 0)
+    return bool(two.all()) and not bool((specification.offset != 0).any())

@@ -7,6 +7,7 @@ from verifier.formats.layout import text
 from verifier.graph.op import Affine, Input, Op
 from verifier.model import Model
 from verifier.plan import plan
+from verifier.problem import last_softmax
 from verifier.relaxations.table import RELAXATIONS
 
 
@@ -20,6 +21,10 @@ def _about(model: Model) -> str:
     lines = [model.source, f"  input   {text(graph.input.shape)}", f"  output  {text(graph.output_shape)}"]
     lines += [f"  {key}: {value}" for key, value in sorted(graph.metadata.items())]
     lines += [f"  note: {note}" for note in model.notes]
+    if (softmax := last_softmax(graph)) is not None:
+        lines.append(
+            f"  note: labels are compared in front of {softmax.name}, the last softmax, which keeps their order"
+        )
     return "\n".join(lines)
 
 

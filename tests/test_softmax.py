@@ -1,0 +1,81 @@
+"""A last softmax and comparisons of outputs: the question is asked in front of it; any other property is left alone."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+import verifier
+from verifier.cli.explain import explanation
+from verifier.problem import Problem, without_softmax
+
+X = torch.rand(3, 6, generator=torch.Generator().manual_seed(0))
+
+
+class Last(nn.Module):
+    def __init__(self, dim: int, log: bool = False) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.body = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 4))
+        self.dim, self.function = dim, torch.log_softmax if log else torch.softmax
+
+    def forward(self, x):
+        z = self.body(x)
+        return self.function(z.reshape(-1, 2, 2), self.dim).flatten(1) if self.dim == 2 else self.function(z, self.dim)
+
+
+def asked(net, region, specification):
+    return without_softmax(Problem(verifier.load(net, X[:1]), region.reshape((1, 6)), specification))
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_labels_are_compared_in_front_of_it(log):
+    net = Last(1, log).eval()
+    labels = net(X).argmax(1)
+    specification, region = verifier.robust(labels, (1, 4)), verifier.linf(X, 0.01, 0, 1)
+    model, bare = verifier.load(net, X[:1]), verifier.load(net.body, X[:1])
+    told, plain = (
+        sorted(verifier.verify_each(m, region, specification), key=lambda answer: answer.index) for m in (model, bare)
+    )
+    for a, b in zip(told, plain, strict=True):
+        assert type(a.verdict) is type(b.verdict)
+        if isinstance(a.verdict, verifier.Verified):
+            assert math.isclose(a.verdict.margin, b.verdict.margin)
+    assert any(isinstance(a.verdict, verifier.Verified) for a in told)
+
+
+def test_explain_says_so():
+    assert "in front of" in explanation(verifier.load(Last(1), X[:1]), "auto")
+    assert "in front of" not in explanation(verifier.load(Last(2), X[:1]), "auto")
+
+
+def test_witnesses_are_of_the_whole_network():
+    net = Last(1).eval()
+    worst = net(X).argmin(1)
+    specification = verifier.robust(worst, (1, 4))
+    for answer in verifier.verify_each(verifier.load(net, X[:1]), verifier.linf(X, 0.01, 0, 1), specification):
+        assert isinstance(answer.verdict, verifier.Falsified)
+        assert torch.isclose(torch.as_tensor(answer.verdict.output).sum(), torch.tensor(1.0))
+
+
+def test_groups_of_their_own_are_left_alone():
+    specification = verifier.robust(torch.tensor([0, 0, 0]), (1, 4))
+    problem = asked(Last(2), verifier.linf(X, 0.01, 0, 1), specification)
+    assert problem.model.graph.by_name[problem.model.graph.output].op.label != "Linear"
+
+
+@pytest.mark.parametrize("change", ["offset", "threshold", "weights"])
+def test_other_properties_are_left_alone(change):
+    """`p0 > 0.5`, `2 p0 > p1` and `p0 - p1 > 0.1` are not about order."""
+    rows, offset = torch.zeros(1, 3, 1, 4, dtype=torch.float64), torch.zeros(1, 3, dtype=torch.float64)
+    rows[..., 0] = 2 if change == "weights" else 1
+    if change == "threshold":
+        offset -= 0.5
+    else:
+        rows[..., 1] = -1
+    if change == "offset":
+        offset -= 0.1
+    specification = verifier.Specification(rows, offset, (0,))
+    problem = asked(Last(1), verifier.linf(X, 0.01, 0, 1), specification)
+    assert problem.model.graph.by_name[problem.model.graph.output].op.label == "Softmax"
