@@ -34,6 +34,11 @@ class Transpose(Affine):
     def forward(self, *args: Tensor) -> Tensor:
         return args[0].permute(0, *(p + 1 for p in self.permutation))
 
+    def transport(self, coefficient: Tensor, shapes: Sequence[torch.Size]) -> tuple[Tensor, ...]:
+        """Derived, it would import torch's compiler: 1.1 s, once, of the 3.5 s that a small network in NHWC took."""
+        back = sorted(range(len(self.permutation)), key=lambda axis: self.permutation[axis])
+        return (coefficient.permute(0, *(axis + 1 for axis in back)),)
+
 
 @dataclass(frozen=True, eq=False)
 class Concat(Affine):
