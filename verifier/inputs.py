@@ -151,7 +151,8 @@ def _from_file(path: str, model: Model, wanted: tuple[float, float] | None) -> I
         try:
             fit = layout(values.shape, shape)
         except InputError:
-            raise InputError(f"{path}: {error}") from None
+            chosen = f" ({'; '.join(model.notes)})" if model.notes else ""  # an open height, say, that was taken as 1
+            raise InputError(f"{path}: {error}{chosen}") from None
         values = values[None]
     bounds = _metadata_range(model)
     notes: tuple[str, ...] = ()

@@ -57,7 +57,15 @@ def _load(path: Path, output: str | None, shapes: dict[str, tuple[int, ...]]) ->
         if found is not None:
             return replace(found, notes=(*notes, *found.notes))
         notes.append(f"the leading size {group} was kept: outputs do not belong to one row of the input each")
-    graph, decided = translate(model, name, feeds, path.name)
+    try:
+        graph, decided = translate(model, name, feeds, path.name)
+    except InvalidModel as error:
+        if shapes or not any(axis for feed in feeds for axis in feed.open_axes):
+            raise
+        raise InvalidModel(
+            f"{error}. Perhaps because of sizes that were chosen: {'; '.join(notes)}. To fix them in the file: "
+            "python -m onnxruntime.tools.make_dynamic_shape_fixed IN.onnx OUT.onnx --dim_param NAME --dim_value SIZE"
+        ) from error
     return Model(graph, OrtEvaluator(model, feeds, name), str(path), (*notes, *decided))
 
 
