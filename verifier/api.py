@@ -10,6 +10,7 @@ from torch import Tensor
 from verifier.bounds.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounds.propagate import Bounds, Options, propagate
 from verifier.errors import InputError, InvalidModel
+from verifier.formats.selfcheck import check_against
 from verifier.model import Model
 from verifier.plan import Answer, Settings, plan, run
 from verifier.problem import Problem
@@ -27,6 +28,8 @@ PICKLED = (
 KERAS = "TensorFlow and Keras models are read as ONNX; tf2onnx converts them"
 HINTS = {".pt": PICKLED, ".pth": PICKLED, ".ckpt": PICKLED, ".bin": PICKLED}  # on files that were given by mistake
 HINTS |= {".h5": KERAS, ".keras": KERAS, ".pb": KERAS, ".tflite": KERAS}
+CHECKED = 4  # points on which the graph is compared with the model's own engine
+
 METHODS: dict[str, Method] = {
     "interval": Ibp(),
     "crown-ibp": Crown(intermediate=False),
@@ -97,6 +100,7 @@ def verify_each(
     seed: int = 0,
     memory: int = 2**30,
     note: Callable[[str], None] = lambda _: None,
+    check: bool = True,
 ) -> Iterator[Answer]:
     """Answer `B` questions, in the order in which they are decided.
 
@@ -108,9 +112,14 @@ def verify_each(
         seed: of the attack.
         memory: bytes that coefficients may take.
         note: hears what is being worked on, for progress.
+        check: first compare the graph with the model's own engine on random points of a few regions. Only who has done
+            so already should leave it out.
     """
     settings = Settings(plan(method), timeout, device, dtype, seed, memory)
-    yield from run(Problem(model, shaped(region, model), specification), settings, note)
+    problem = Problem(model, shaped(region, model), specification)
+    if check:
+        compare(model, problem.region, seed)
+    yield from run(problem, settings, note)
 
 
 def compute_bounds(
@@ -144,3 +153,9 @@ def shaped(region: Region, model: Model) -> Region:
     shape = model.graph.input.shape
     same = [n for n in region.shape if n != 1] == [n for n in shape if n != 1]
     return region.reshape(shape) if same and region.shape != shape else region
+
+
+def compare(model: Model, region: Region, seed: int = 0) -> None:
+    """Raise `InvalidModel` where the graph and the model's own engine differ on random points of the first regions."""
+    few = shaped(region, model).select(torch.arange(min(region.batch, CHECKED)))
+    check_against(model, few.sample(torch.Generator().manual_seed(seed)).numpy())

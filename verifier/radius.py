@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from verifier.api import verify_each
+from verifier.api import compare, verify_each
 from verifier.attacks.attack import Attack
 from verifier.errors import InputError
 from verifier.model import Model
@@ -109,6 +109,7 @@ def max_radius(
     method: str = "auto",
     timeout: float = 60.0,
     note: Callable[[str], None] = lambda _: None,
+    check: bool = True,
     **settings: Any,
 ) -> Iterator[Radius]:
     """The largest verified and the smallest broken radius around each of `center (B, *in)`, as they are found.
@@ -119,11 +120,14 @@ def max_radius(
         lower, upper: the valid input range.
         start: the first radius that is tried; a hundredth of the range's size if None.
         timeout: seconds of work for one input, all its radii together.
+        check: first compare the graph with the model's own engine, as `verify_each` does.
         **settings: `device`, `dtype`, `seed` and `memory`, as for `verify_each`.
 
     Method: bisection to 2 %, or 1e-4 where that is coarser.
     """
     searches = _start(center, norm, lower, upper, start, plan(method))
+    if check:
+        compare(model, around(center, searches[0].start if searches else 0.0, norm, lower, upper))
     probe = _Probe(model, center, specification, norm, (lower, upper), note, settings)
     while searches:
         for proving in (True, False):
@@ -154,7 +158,9 @@ class _Probe:
         self.note(f"{'proof' if proving else 'attack'}, radius {radius.min():.3g} to {radius.max():.3g}")
         region = around(self.center[index], radius, self.norm, *self.range)
         question = self.specification.select(index)
-        for answer in verify_each(self.model, region, question, method=method, timeout=timeout, **self.settings):
+        for answer in verify_each(
+            self.model, region, question, method=method, timeout=timeout, check=False, **self.settings
+        ):
             search, r = wanted[answer.index]
             search.seconds += answer.seconds
             search.learn(r, proving, answer.verdict, self._far(answer.verdict, search.index))

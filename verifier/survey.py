@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.api import verify_each
-from verifier.formats.selfcheck import check_against
+from verifier.api import compare, verify_each
 from verifier.inputs import Inputs
 from verifier.model import Model
 from verifier.properties import robust
@@ -72,10 +71,8 @@ class Survey:
         Raises:
             InvalidModel: they disagree; a verdict about the graph would say nothing about the file.
         """
-        generator = torch.Generator().manual_seed(0)
         first = replace(self.question, eps=self.question.eps or SPREAD * _width(self.inputs.range))
-        region = replace(self, question=first).region([0] * points)
-        check_against(self.model, region.sample(generator).numpy())
+        compare(self.model, replace(self, question=first).region([0] * points))
 
     def name(self, inputs: str) -> str:
         """All settings that decide answers, as `key=value` words; `inputs` is the digest of the whole source."""
@@ -131,13 +128,15 @@ class Survey:
         wanted = torch.tensor([labels[place] for place in places])
         specification = robust(wanted, self.model.graph.output_shape)
         if not self.question.farthest:
-            asked = verify_each(self.model, self.region(places), specification, note=self.note, **self.settings)
+            asked = verify_each(
+                self.model, self.region(places), specification, note=self.note, check=False, **self.settings
+            )
             for answer in asked:
                 place = places[answer.index]
                 yield self._answer(place, labels[place], answer.verdict, answer.seconds)
             return
         low, high = self.inputs.range
-        options: dict[str, Any] = {"start": self.question.eps, "note": self.note, **self.settings}
+        options: dict[str, Any] = {"start": self.question.eps, "note": self.note, "check": False, **self.settings}
         images, norm = torch.from_numpy(self.inputs.images[places]), self.question.norm
         for far in max_radius(self.model, images, specification, norm=norm, lower=low, upper=high, **options):
             yield self._farthest(places[far.index], labels[places[far.index]], far)

@@ -193,7 +193,7 @@ class TestErrors:
             assert seen.shape == (4, 1, 2)
             raise InvalidModel("they disagree")
 
-        monkeypatch.setattr("verifier.survey.check_against", differ)
+        monkeypatch.setattr("verifier.api.check_against", differ)
         code, out, err = command(pair, "--eps", "0.1", "--inputs", points)
         assert (code, out) == (2, "")
         assert "InvalidModel" in err

@@ -43,7 +43,7 @@ def make_region(kind: str, shape: tuple[int, ...], batch: int, seed: int, size: 
         case "pixel":
             free = torch.zeros(torch.Size(shape).numel())
             free[int(torch.randint(len(free), (), generator=gen))] = 1.0
-            return linf(center, free.reshape(shape), 0.0, 1.0)
+            return linf(center, free.reshape(1, *shape), 0.0, 1.0)
         case "point":
             return box(center, center)
         case "box":
