@@ -81,6 +81,7 @@ def run(problem: Problem, settings: Settings, note: Callable[[str], None] = lamb
         InputError: region, property and network do not fit.
     """
     problem = without_softmax(problem)
+    _check_device(settings.device)
     graph = problem.model.graph.to(settings.dtype, settings.device)
     size = _batch(graph, settings)
     for first in range(0, problem.batch, size):
@@ -181,6 +182,14 @@ class _Batch:
     def _mark(self, reason: Reason, detail: str) -> None:
         for i in self.open.tolist():
             self.unknown[i] = replace(self.unknown[i], reason=reason, detail=detail)
+
+
+def _check_device(name: str) -> None:
+    """Torch itself tells of a missing device by an assertion."""
+    try:
+        torch.empty(0, device=name)
+    except (AssertionError, RuntimeError) as error:
+        raise InputError(f"device {name!r} can't be used: {str(error).splitlines()[0]}") from error
 
 
 def _batch(graph: Graph, settings: Settings) -> int:

@@ -1,6 +1,6 @@
 """Answers. Only a re-checked proof is `Verified`, only a replayed input `Falsified`; everything else is `Unknown`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 import numpy as np
@@ -40,7 +40,7 @@ class Falsified:
     `margin` <= 0 is the property's value there, in units of the output.
     """
 
-    witness: np.ndarray
+    witness: np.ndarray = field(repr=False)  # a printed verdict is a line, not an image
     output: np.ndarray
     margin: float
     method: str

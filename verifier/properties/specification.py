@@ -47,9 +47,10 @@ def robust(labels: Tensor, output_shape: tuple[int, ...]) -> Specification:
     """The label stays: `y[label] - y[other] > 0` for every other class, a clause each.
 
     Args:
-        labels: `(B,)`, counted along the flattened output.
+        labels: `(B,)`, also an array or a list, counted along the flattened output.
         output_shape: `*out`; its entries are the classes.
     """
+    labels = torch.as_tensor(labels)
     classes = int(torch.Size(output_shape).numel())
     if classes < 2:
         raise InputError(f"an output of shape {output_shape} has no classes to compare; give a property instead")

@@ -182,7 +182,7 @@ def ball(
     if p not in (1, 2):
         raise InputError(f"ball: p is 1 or 2, not {p}; an L-infinity ball is a box, see linf")
     hull = linf(center, radius, lower, upper)
-    center = center.double()
+    center = torch.as_tensor(center).double()
     return Ball(center, spread(radius, center), p, hull.outer, hull.inner)
 
 

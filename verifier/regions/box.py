@@ -79,7 +79,7 @@ def box(lower: Tensor, upper: Tensor) -> Box:
     Raises:
         InputError: shapes differ, an end is NaN or infinite, or a box is empty.
     """
-    lower, upper = lower.double(), upper.double()
+    lower, upper = torch.as_tensor(lower).double(), torch.as_tensor(upper).double()
     if lower.shape != upper.shape:
         raise InputError(f"box: lower has shape {tuple(lower.shape)}, upper {tuple(upper.shape)}; they must be equal")
     if not (lower.isfinite().all() and upper.isfinite().all()):
@@ -94,11 +94,11 @@ def linf(center: Tensor, radius: Tensor | float, lower: Tensor | float, upper: T
     """All `x` with `|x - center| <= radius` in every coordinate and `lower <= x <= upper`.
 
     Args:
-        center: `(B, *)`, any dtype; taken exactly.
+        center: `(B, *)`, any dtype, also an array; taken exactly.
         radius: in input units; a number, `(B,)` for one each, or anything of more axes that broadcasts to `(B, *)`.
         lower, upper: the valid input range; infinite where there is none.
     """
-    center = center.double()
+    center = torch.as_tensor(center).double()
     radius = spread(radius, center)
     if not (center.isfinite().all() and radius.isfinite().all() and (radius >= 0).all()):
         raise InputError("linf: centres must be finite, radii finite and at least 0")
