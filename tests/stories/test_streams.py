@@ -38,6 +38,15 @@ def test_stdout_on_a_full_disk(words):
 
 
 @needs_full
+@pytest.mark.parametrize(("eps", "code"), [("0.01", 0), ("0.9", 1)])
+def test_a_full_disk_under_stderr_changes_no_answer(eps, code, tmp_path):
+    out = tmp_path / "out"
+    assert verify(f">{out} 2>/dev/full", "--eps", eps, "--count", "1")[0] == code
+    assert "natural accuracy" in out.read_text()
+    assert verify("2>/dev/full", "--eps", "0.1", "--method", "magic")[0] == 2
+
+
+@needs_full
 @pytest.mark.parametrize("kind", ["--json", "--csv"])
 def test_results_on_a_full_disk(kind):
     code, err = verify("", "--eps", "0.01", "--count", "1", kind, FULL)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verifier.cli.interrupt import Interrupts, Stopped
-from verifier.cli.streams import say
+from verifier.cli.streams import say, tell
 from verifier.errors import InputError
 from verifier.results import Record, Sink, check_writable
 
@@ -71,13 +71,13 @@ class _Run:
     def code(self) -> int:
         finished = set(self.wanted).intersection(*(sink.done for sink in self.sinks)) if self.sinks else set()
         if finished:
-            print(f"{len(finished)} of {len(self.wanted)} are in the result file already", file=sys.stderr)
+            tell(f"{len(finished)} of {len(self.wanted)} are in the result file already")
         start, stopped = time.monotonic(), 0
         try:
             self._work(finished)
         except Stopped as stop:
             stopped = stop.signal
-            print(f"stopped by signal {stopped} after {time.monotonic() - start:.1f} s", file=sys.stderr)
+            tell(f"stopped by signal {stopped} after {time.monotonic() - start:.1f} s")
         self._print()
         return 128 + stopped if stopped else exit_code(list(self.records.values()))
 
@@ -155,10 +155,9 @@ def _tell(args: argparse.Namespace, model: "Model", inputs: "Inputs") -> None:
     low, high = inputs.range
     first, last = int(inputs.index[0]), int(inputs.index[-1])
     which = f"input {first}" if first == last else f"inputs {first} to {last}"
-    print(f"{which} of {inputs.source}, in [{low:g}, {high:g}]", file=sys.stderr)
+    tell(f"{which} of {inputs.source}, in [{low:g}, {high:g}]")
     for note in (*model.notes, *inputs.notes):
-        print(f"note: {note}", file=sys.stderr)
-    sys.stderr.flush()
+        tell(f"note: {note}")
 
 
 def _exists(path: str | None) -> None:

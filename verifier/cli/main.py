@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Sequence
 
 from verifier.cli.arguments import parse
-from verifier.cli.streams import forget, open_all
+from verifier.cli.streams import forget, open_all, tell
 from verifier.errors import VerifierError
 
 
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except VerifierError as error:
-        print(f"verify: {type(error).__name__}: {error}", file=sys.stderr)
+        tell(f"verify: {type(error).__name__}: {error}")
         return 2
     except KeyboardInterrupt:
         return 130
@@ -39,8 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         forget(sys.stdout)
         return 141
     except Exception as error:
-        traceback.print_exc()
-        print(f"verify: this is a bug of verifier, please report it: {type(error).__name__}: {error}", file=sys.stderr)
+        tell(traceback.format_exc().rstrip())
+        tell(f"verify: this is a bug of verifier, please report it: {type(error).__name__}: {error}")
         return 2
 
 

@@ -36,6 +36,14 @@ def say(text: str, stream: TextIO) -> None:
         raise InputError(f"the result can't be written to {stream.name}: {error.strerror or error}") from error
 
 
+def tell(text: str) -> None:
+    """A line on stderr for whoever watches. A full disk there is no reason to stop, or for another exit code."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        forget(sys.stderr)
+
+
 def forget(stream: TextIO) -> None:
     """What the stream still holds goes nowhere, so that the interpreter doesn't stumble over it when it ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
