@@ -6,6 +6,8 @@ import numpy as np
 
 from verifier.formats.onnx.call import Obstacle
 
+SNAP = 1e-14  # of the size: a position this near to an entry is that entry, and a weight that is 0 comes out as 0
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -75,6 +77,8 @@ def nearest(axis: Axis, rounding: str) -> np.ndarray:
 def matrix(axis: Axis, mode: str, rounding: str, coefficient: float, exclude: bool) -> np.ndarray:
     """`(out, size)` weights."""
     x = axis.coordinates()
+    near = x.round()
+    x = np.where(np.abs(x - near) < SNAP * axis.size, near, x)
     rows = np.arange(axis.out)
     weights = np.zeros((axis.out, axis.size))
     if mode == "nearest":
