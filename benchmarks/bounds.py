@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 import verifier
-from verifier.api import compute_bounds
+from verifier.api import bounds
 from verifier.properties import Specification
 
 KEYS = {"interval": "IBP", "crown-ibp": "CROWN_IBP", "crown": "CROWN", "alpha-crown": "CROWN_Optimized"}
@@ -56,7 +56,7 @@ def measure(args: argparse.Namespace) -> list[object]:
     best = torch.inf
     for _ in range(1 if args.method == "alpha-crown" else 3):
         start = clock(args.device)
-        found = compute_bounds(model, region, specification, method=args.method, device=args.device)
+        found = bounds(model, region, specification, method=args.method, device=args.device)
         best = min(best, clock(args.device) - start)
     ours, reference = found.rows.T.cpu().numpy(), data[f"lb_{KEYS[args.method]}"]
     lead = (ours - reference) / np.maximum(1, np.abs(reference))

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 import verifier
-from verifier.api import METHODS, compute_bounds, verify_each
+from verifier.api import METHODS, bounds, verify_each
 from verifier.formats.datasets import sample
 
 MODELS = {"mnist_dense": 0.03, "mnist_conv": 0.03, "mnist_conv_certified": 0.1, "cifar10_conv": 1 / 255}
@@ -56,9 +56,7 @@ def check(name: str, device: str) -> list[str]:
     wrong = []
     for method in METHODS:
         found = {
-            (place, memory): compute_bounds(
-                model, region, specification, method=method, device=place, memory=memory
-            ).rows.cpu()
+            (place, memory): bounds(model, region, specification, method=method, device=place, memory=memory).rows.cpu()
             for place, memory in (("cpu", 2**30), (device, 2**30), (device, 2**27))
         }
         expected = found.pop(("cpu", 2**30))
@@ -86,9 +84,7 @@ def timings(name: str, device: str) -> dict[str, object]:
     x = region.to(torch.float32, device).box().center
     row: dict[str, object] = {"model": name, "device": device, "forward": seconds(lambda: graph(x), device)}
     for method in METHODS:
-        row[method] = seconds(
-            lambda m=method: compute_bounds(model, region, specification, method=m, device=device), device
-        )
+        row[method] = seconds(lambda m=method: bounds(model, region, specification, method=m, device=device), device)
     row["survey"] = seconds(lambda: list(verify_each(model, region, specification, device=device)), device)
     row["peak_mb"] = 0 if device == "cpu" else torch.cuda.max_memory_allocated() // 2**20
     return row

@@ -35,8 +35,8 @@ from laws.invariance import law_batch, law_chunks, law_windows
 from laws.nets import LAYERS, STEPS
 from laws.strategies import CONTINUOUS, EVERYTHING, STRAIGHT, Recipe, random_recipe
 
-from verifier.bounds.methods import AlphaCrown, Zonotope
-from verifier.bounds.propagate import Options
+from verifier.bounding.methods import AlphaCrown, Zonotope
+from verifier.bounding.propagate import Options
 
 UNTIED = tuple(k for k in CONTINUOUS if k != "max")
 UNSEARCHED = [m for m in METHODS if not isinstance(m, AlphaCrown)]

@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 import verifier
-from verifier.api import METHODS, compute_bounds
+from verifier.api import METHODS, bounds
 
 NUMBER = r"[-+]?[\d.]+(?:[eE][-+]?\d+)?"
 
@@ -54,7 +54,7 @@ def question(folder: Path, row: dict[str, str]) -> tuple[verifier.Model, verifie
 def measure(folder: Path, row: dict[str, str], method: str, proof: bool) -> str:
     model, region, specification = question(folder, row)
     start = time.perf_counter()
-    found = compute_bounds(model, region, specification, method=method, proof=proof)
+    found = bounds(model, region, specification, method=method, proof=proof)
     spent = time.perf_counter() - start
     curved = [node for node in model.graph.nodes if node.op.label in ("Relu", "LeakyRelu", "Sigmoid", "Tanh", "Max")]
     neurons = sum(torch.Size(node.shape).numel() for node in curved)

@@ -109,14 +109,14 @@ def test_unknown_names() -> None:
     with pytest.raises(verifier.InputError, match="crown-ibp"):
         verifier.verify(model(case), case.region, case.specification, method="magic")
     with pytest.raises(verifier.InputError, match="crown-ibp"):
-        verifier.compute_bounds(model(case), case.region, method="magic")
+        verifier.bounds(model(case), case.region, method="magic")
 
 
 @pytest.mark.parametrize("method", list(api.METHODS))
 def test_bounds_by_name_and_by_value(method: str) -> None:
     case = a_case(2)
-    by_name = verifier.compute_bounds(model(case), case.region, case.specification, method=method)
-    by_value = verifier.compute_bounds(model(case), case.region, case.specification, method=api.METHODS[method])
+    by_name = verifier.bounds(model(case), case.region, case.specification, method=method)
+    by_value = verifier.bounds(model(case), case.region, case.specification, method=api.METHODS[method])
     assert by_name.rows is not None
     assert by_value.rows is not None
     assert torch.equal(by_name.rows, by_value.rows)
@@ -126,8 +126,8 @@ def test_bounds_by_name_and_by_value(method: str) -> None:
 
 def test_bounds_as_proof() -> None:
     case = a_case(2)
-    free = verifier.compute_bounds(model(case), case.region, case.specification, dtype=torch.float64).rows
-    proved = verifier.compute_bounds(model(case), case.region, case.specification, proof=True).rows
+    free = verifier.bounds(model(case), case.region, case.specification, dtype=torch.float64).rows
+    proved = verifier.bounds(model(case), case.region, case.specification, proof=True).rows
     assert free is not None
     assert proved is not None
     assert proved.dtype == torch.float64
@@ -137,7 +137,7 @@ def test_bounds_as_proof() -> None:
 
 def test_bounds_without_a_property() -> None:
     case = a_case()
-    found = verifier.compute_bounds(model(case), case.region)
+    found = verifier.bounds(model(case), case.region)
     assert found.rows is None
     assert case.graph.output in found.table
 

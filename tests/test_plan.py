@@ -15,8 +15,8 @@ from torch import Generator, Tensor
 from verifier import plan as plans
 from verifier.attacks.attack import Attack
 from verifier.attacks.pgd import Pgd
-from verifier.bounds.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
-from verifier.bounds.propagate import Bounds, Options
+from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
+from verifier.bounding.propagate import Bounds, Options
 from verifier.errors import InputError, UnsupportedModel
 from verifier.graph.build import Builder
 from verifier.graph.graph import Graph

@@ -10,14 +10,14 @@ Names are imported on first use, so that the command answers small questions wit
 from importlib import import_module
 
 _HOMES = {
-    "verifier.api": ("compute_bounds", "load", "verify", "verify_each"),
+    "verifier.api": ("bounds", "load", "verify", "verify_each"),
     "verifier.errors": ("InputError", "InvalidModel", "UnsupportedModel", "VerifierError"),
     "verifier.model": ("Model",),
     "verifier.properties": ("Specification", "robust"),
     "verifier.radius": ("Radius", "max_radius"),
     "verifier.regions": ("Ball", "Box", "Region", "ball", "box", "linf"),
-    "verifier.bounds.methods": ("AlphaCrown", "Crown", "Ibp", "Zonotope"),
-    "verifier.bounds.propagate": ("Bounds",),
+    "verifier.bounding.methods": ("AlphaCrown", "Crown", "Ibp", "Zonotope"),
+    "verifier.bounding.propagate": ("Bounds",),
     "verifier.interval": ("Interval",),
     "verifier.verdict": ("Falsified", "Reason", "Unknown", "Verdict", "Verified"),
 }

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from verifier.bounds.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
-from verifier.bounds.propagate import Bounds, Options, propagate
+from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
+from verifier.bounding.propagate import Bounds, Options, propagate
 from verifier.errors import InputError, InvalidModel
 from verifier.formats.selfcheck import check_against
 from verifier.model import Model
@@ -122,7 +122,7 @@ def verify_each(
     yield from run(problem, settings, note)
 
 
-def compute_bounds(
+def bounds(
     model: Model,
     region: Region,
     specification: Specification | None = None,

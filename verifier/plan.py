@@ -13,8 +13,8 @@ from torch import Generator, Tensor
 
 from verifier.attacks.attack import Attack
 from verifier.attacks.pgd import Pgd
-from verifier.bounds.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
-from verifier.bounds.propagate import Options, propagate
+from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
+from verifier.bounding.propagate import Options, propagate
 from verifier.errors import InputError, UnsupportedModel
 from verifier.graph.graph import Graph
 from verifier.problem import Problem, without_softmax

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from verifier.bounds.coefficient import Coefficient, Dense, Unit
-from verifier.bounds.windows import Windows
+from verifier.bounding.coefficient import Coefficient, Dense, Unit
+from verifier.bounding.windows import Windows
 from verifier.graph.op import Affine
 from verifier.graph.ops.conv import Conv, ConvTranspose
 from verifier.graph.ops.dense import Scale, Shift, Sum

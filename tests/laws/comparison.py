@@ -5,8 +5,8 @@ from torch import Tensor
 
 from laws.cases import Case, smaller
 from laws.containment import reach
-from verifier.bounds.methods import AlphaCrown, Crown, Ibp, Method
-from verifier.bounds.propagate import Bounds, Options, propagate
+from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method
+from verifier.bounding.propagate import Bounds, Options, propagate
 from verifier.graph.op import Affine, Input
 from verifier.interval import Interval
 from verifier.regions import Region

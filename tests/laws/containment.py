@@ -7,8 +7,8 @@ from torch import Tensor
 
 from laws.cases import Case, inside, points
 from laws.exact import exact_rows, exact_values
-from verifier.bounds.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
-from verifier.bounds.propagate import Bounds, Options, propagate
+from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
+from verifier.bounding.propagate import Bounds, Options, propagate
 from verifier.graph.graph import Graph, value
 
 METHODS: tuple[Method, ...] = (

@@ -8,11 +8,11 @@ from torch import Tensor
 from laws.cases import Case
 from laws.comparison import bound, rows
 from laws.containment import reach
-from verifier.bounds.coefficient import Coefficient, Unit
-from verifier.bounds.methods import Method
-from verifier.bounds.propagate import Bounds, Options
-from verifier.bounds.state import State
-from verifier.bounds.windows import Windows
+from verifier.bounding.coefficient import Coefficient, Unit
+from verifier.bounding.methods import Method
+from verifier.bounding.propagate import Bounds, Options
+from verifier.bounding.state import State
+from verifier.bounding.windows import Windows
 
 SAME = {torch.float32: 1e-5, torch.float64: 1e-10}  # relative to the largest value: sums in another order
 

@@ -23,8 +23,8 @@ from laws.containment import METHODS, law_containment, law_exact
 from laws.invariance import law_batch, law_chunks, law_windows
 from laws.nets import AFFINE, STEPS
 from laws.strategies import CONTINUOUS, EVERYTHING, STRAIGHT, Recipe, recipes
-from verifier.bounds.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
-from verifier.bounds.propagate import Options
+from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
+from verifier.bounding.propagate import Options
 from verifier.graph.graph import Graph
 
 FEW, SOME, MANY = 10, 25, 60

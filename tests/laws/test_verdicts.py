@@ -7,8 +7,8 @@ from laws.containment import METHODS
 from laws.strategies import EVERYTHING, Recipe, recipes
 from laws.test_networks import FEW, SIZES, SOME, examples, named
 from laws.verdicts import law_meaning, law_no_counterexample
-from verifier.bounds.methods import Crown, Method
-from verifier.bounds.propagate import Options
+from verifier.bounding.methods import Crown, Method
+from verifier.bounding.propagate import Options
 
 
 @examples(SOME)

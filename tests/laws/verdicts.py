@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from laws.cases import Case, inside, points
-from verifier.bounds.methods import Method
-from verifier.bounds.propagate import Options, propagate
+from verifier.bounding.methods import Method
+from verifier.bounding.propagate import Options, propagate
 from verifier.properties import Specification
 
 

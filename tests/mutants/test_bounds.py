@@ -16,13 +16,13 @@ from laws.strategies import Recipe
 from laws.verdicts import law_meaning, law_no_counterexample, law_nothing_proved
 from torch import Tensor
 
-from verifier.bounds import backward, coefficient, propagate, state, zonotope
-from verifier.bounds.backward import Backward
-from verifier.bounds.coefficient import Coefficient, Dense, Unit
-from verifier.bounds.methods import AlphaCrown, Crown, Ibp, Zonotope
-from verifier.bounds.propagate import Options
-from verifier.bounds.state import State
-from verifier.bounds.windows import Windows, moved
+from verifier.bounding import backward, coefficient, propagate, state, zonotope
+from verifier.bounding.backward import Backward
+from verifier.bounding.coefficient import Coefficient, Dense, Unit
+from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Zonotope
+from verifier.bounding.propagate import Options
+from verifier.bounding.state import State
+from verifier.bounding.windows import Windows, moved
 from verifier.graph.build import Builder
 from verifier.graph.ops.activation import Relu
 from verifier.graph.ops.dense import Linear, Shift, Sum

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import verifier
-import verifier.bounds.methods  # a submodule that is named like a function would hide it from here on
+import verifier.bounding.methods  # a submodule that is named like a function would hide it from here on
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,4 +21,4 @@ def test_python_snippet():
 def test_public_names_are_no_modules():
     for name in verifier.__all__:
         assert callable(getattr(verifier, name)) or not hasattr(getattr(verifier, name), "__path__"), name
-    assert callable(verifier.compute_bounds)
+    assert callable(verifier.bounds)

@@ -61,6 +61,10 @@ class PiecewiseLinear(Relaxation):
 class ReluRelaxation(PiecewiseLinear):
     """ReLU's closed form (Zhang et al. 2018, CROWN, section 3.2); the general one stays as its test."""
 
+    def image(self, op: Op, x: Interval) -> Interval:
+        """ReLU grows."""
+        return Interval(op.forward(x.lower), op.forward(x.upper))
+
     def guess(self, op: Op, x: Interval) -> Slopes:
         upper = self._chord(x)
         return Slopes((upper > 0.5).to(upper.dtype), upper)

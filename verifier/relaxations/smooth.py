@@ -38,6 +38,10 @@ class SShaped(Relaxation):
                 return torch.atanh((1 - slope.clamp(1e-12, 1)).clamp(0, 1 - 1e-12).sqrt().clamp(max=1 - 1e-7))
         raise TypeError(f"{op.label} is not known to be S-shaped")
 
+    def image(self, op: Op, x: Interval) -> Interval:
+        """Both functions grow."""
+        return Interval(op.forward(x.lower), op.forward(x.upper))
+
     def steepness(self, op: Op) -> float:
         return 0.25 if isinstance(op, Sigmoid) else 1.0
 

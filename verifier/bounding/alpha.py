@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from verifier.bounds.coefficient import Dense
-from verifier.bounds.methods import AlphaCrown
-from verifier.bounds.state import State
+from verifier.bounding.coefficient import Dense
+from verifier.bounding.methods import AlphaCrown
+from verifier.bounding.state import State
 from verifier.relaxations.relaxation import Slopes
 
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from verifier.bounds.coefficient import Unit
-from verifier.bounds.methods import AlphaCrown, Crown, Method, Zonotope
-from verifier.bounds.propagate import Options, propagate
-from verifier.bounds.state import State
-from verifier.bounds.windows import Windows
+from verifier.bounding.coefficient import Unit
+from verifier.bounding.methods import AlphaCrown, Crown, Method, Zonotope
+from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.state import State
+from verifier.bounding.windows import Windows
 from verifier.graph.build import Builder
 from verifier.graph.ops.activation import Relu, Sigmoid
 from verifier.graph.ops.conv import Conv

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from verifier.bounds.coefficient import Coefficient, Dense
+from verifier.bounding.coefficient import Coefficient, Dense
 from verifier.graph.op import Affine
 from verifier.graph.ops.conv import Conv, transposed
 from verifier.graph.ops.dense import Scale, Shift, Sum

@@ -10,8 +10,8 @@ from laws.nets import network
 from laws.verdicts import law_nothing_proved
 from torch import Tensor
 
-from verifier.bounds.methods import Ibp, Method
-from verifier.bounds.propagate import Options, propagate
+from verifier.bounding.methods import Ibp, Method
+from verifier.bounding.propagate import Options, propagate
 from verifier.graph.build import Builder
 from verifier.graph.graph import Graph
 from verifier.graph.ops.dense import Shift

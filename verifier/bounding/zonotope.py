@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from verifier.bounds.state import State
+from verifier.bounding.state import State
 from verifier.graph.graph import Node
 from verifier.graph.op import Affine, Input
 from verifier.interval import Interval

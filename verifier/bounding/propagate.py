@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from verifier.bounds.alpha import optimise
-from verifier.bounds.coefficient import Coefficient, Dense, Unit
-from verifier.bounds.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
-from verifier.bounds.relevance import relevant
-from verifier.bounds.state import State, check_boundable
-from verifier.bounds.windows import Windows
-from verifier.bounds.zonotope import Zonotopes
+from verifier.bounding.alpha import optimise
+from verifier.bounding.coefficient import Coefficient, Dense, Unit
+from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
+from verifier.bounding.relevance import relevant
+from verifier.bounding.state import State, check_boundable
+from verifier.bounding.windows import Windows
+from verifier.bounding.zonotope import Zonotopes
 from verifier.errors import InputError
 from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Affine, Input
