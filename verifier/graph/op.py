@@ -63,14 +63,16 @@ class Affine(Op):
     def transport(self, coefficient: Tensor, shapes: Sequence[torch.Size]) -> tuple[Tensor, ...]:
         """Coefficients of the output `(N, *out)` to those of each argument `(N, *in)`, with `sum(A * f(x))` kept.
 
-        Derived: the vector-Jacobian product of `forward` at zero. Ops override it only where that measurably pays.
+        Derived: the gradient of `sum(A * f(x))`. Ops override it only where that measurably pays. Plain autograd, as
+        the function transforms of torch import its compiler, which takes longer than most questions.
         """
-        zeros = [coefficient.new_zeros((1, *shape)) for shape in shapes]
-        if not zeros:
+        if not shapes:
             return ()
-        pull = torch.func.vjp(self.forward, *zeros)[1]
-        parts = torch.func.vmap(lambda row: pull(row.unsqueeze(0)))(coefficient)
-        return tuple(part.squeeze(1) for part in parts)
+        count = len(coefficient)
+        with torch.enable_grad():
+            zeros = [coefficient.new_zeros((1, *s)).expand(count, *s).detach().requires_grad_() for s in shapes]
+            out = self.forward(*zeros)
+            return torch.autograd.grad(out, zeros, coefficient, create_graph=coefficient.requires_grad)
 
     def at_zero(self, shapes: Sequence[torch.Size], like: Tensor) -> Tensor:
         """The op's offset, `forward(0)`, of shape `(1, *out)`."""
