@@ -77,7 +77,7 @@ class Ball(Region):
         for _ in range(4):
             moved = towards(self.center, self.center + z.reshape_as(x) * self.radius, x.dtype)
             moved = torch.minimum(torch.maximum(moved, lower), upper)
-            norm = self._norm(moved.double()).unsqueeze(1)
+            norm = self.distance(moved.double()).unsqueeze(1)
             if (norm <= 1).all():
                 break
             z = z * torch.where(norm > 1, 1 - 2 * (norm - 1) - HAIR, 1.0).clamp(min=0)
@@ -86,9 +86,9 @@ class Ball(Region):
     def contains(self, x: Tensor) -> Tensor:
         x = x.double()
         inside = ((x >= self.inner.lower) & (x <= self.inner.upper)).flatten(1).all(1)
-        return inside & (self._norm(x) <= 1)
+        return inside & (self.distance(x) <= 1)
 
-    def _norm(self, x: Tensor) -> Tensor:
+    def distance(self, x: Tensor) -> Tensor:
         """`||(x - center) / radius||`, computed in float64 and rounded up by its error bound."""
         step, radius = (x - self.center).flatten(1), self.radius.flatten(1)
         z = torch.where(step == 0, 0.0, step / radius)
@@ -178,12 +178,21 @@ class Ball(Region):
 def ball(
     center: Tensor, radius: Tensor | float, p: Literal[1, 2], lower: Tensor | float, upper: Tensor | float
 ) -> Ball:
-    """The L1 or L2 ball of `radius` (input units, as for `linf`) within the valid range."""
+    """The L1 or L2 ball of `radius` (input units, as for `linf`) within the valid range.
+
+    Raises:
+        InputError: as for `linf`, or no valid input lies in a ball: anything would be true of it.
+    """
     if p not in (1, 2):
         raise InputError(f"ball: p is 1 or 2, not {p}; an L-infinity ball is a box, see linf")
     hull = linf(center, radius, lower, upper)
     center = torch.as_tensor(center).double()
-    return Ball(center, spread(radius, center), p, hull.outer, hull.inner)
+    found = Ball(center, spread(radius, center), p, hull.outer, hull.inner)
+    nearest = torch.minimum(torch.maximum(center, hull.outer.lower), hull.outer.upper)
+    apart = (found.distance(nearest) > 1).nonzero().flatten()
+    if len(apart):
+        raise InputError(f"ball: no valid input lies within the radius of input {int(apart[0])}; is the range right?")
+    return found
 
 
 def towards(center: Tensor, x: Tensor, dtype: torch.dtype) -> Tensor:
