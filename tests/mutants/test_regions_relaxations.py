@@ -214,7 +214,7 @@ CASES: dict[str, tuple[Law, Bug]] = {
         patch(Ball, "to", narrow_ball),
     ),
     "13 a box with tolerance": (boxes, patch(Box, "contains", lenient)),
-    "13 a ball without its error bound": (partial(law_surface, 2), patch(Ball, "_norm", unrounded_norm)),
+    "13 a ball without its error bound": (partial(law_surface, 2), patch(Ball, "distance", unrounded_norm)),
     "13 a projection that is believed": (partial(regions, law_samples, 2), patch(Ball, "project", lambda self, x: x)),
     "a ball's minimum guessed": (partial(regions, law_minimum, 1), patch(Ball, "minimum", hopeful)),
     "a box's minimum too great": (partial(regions, law_minimum, torch.inf), patch(Box, "minimum", shrunk)),
