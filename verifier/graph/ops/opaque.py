@@ -10,8 +10,8 @@ from verifier.graph.op import Op
 
 
 @dataclass(frozen=True, eq=False)
-class Pointwise(Op):
-    """A function of tensors that acts entry by entry with numpy's broadcasting: sine, product, comparison ..."""
+class Opaque(Op):
+    """A function of tensors under the `name` that a user knows it by. How it meets our batch axis, subclasses say."""
 
     name: str
     function: Callable[..., Tensor]
@@ -19,6 +19,11 @@ class Pointwise(Op):
     @property
     def label(self) -> str:
         return self.name
+
+
+@dataclass(frozen=True, eq=False)
+class Pointwise(Opaque):
+    """Acts entry by entry with numpy's broadcasting: sine, product, comparison ..."""
 
     def forward(self, *args: Tensor) -> Tensor:
         rank = max(a.dim() for a in args)
@@ -26,30 +31,16 @@ class Pointwise(Op):
 
 
 @dataclass(frozen=True, eq=False)
-class Batchwise(Op):
-    """A function of tensors with our batch axis in front, which it leaves alone: softmax, products of matrices ..."""
-
-    name: str
-    function: Callable[..., Tensor]
-
-    @property
-    def label(self) -> str:
-        return self.name
+class Batchwise(Opaque):
+    """Takes tensors with our batch axis in front, which it leaves alone: softmax, products of matrices ..."""
 
     def forward(self, *args: Tensor) -> Tensor:
         return self.function(*args)
 
 
 @dataclass(frozen=True, eq=False)
-class OneByOne(Op):
-    """A function of tensors without our batch axis, called once per input: indexing by data and its like."""
-
-    name: str
-    function: Callable[..., Tensor]
-
-    @property
-    def label(self) -> str:
-        return self.name
+class OneByOne(Opaque):
+    """Takes tensors without our batch axis, called once per input: indexing by data and its like."""
 
     def forward(self, *args: Tensor) -> Tensor:
         count = max(len(a) for a in args)
