@@ -49,7 +49,8 @@ class Falsified:
 
 @dataclass(frozen=True, eq=False)
 class Unknown:
-    """Neither proved nor refuted; `best` is the greatest proven lower bound of the margin, -inf where there is none."""
+    """Neither proved nor refuted. `best` is the greatest lower bound of the margin that the search found, in its own
+    dtype and not re-checked; -inf where there is none."""
 
     reason: Reason
     best: float

@@ -24,6 +24,7 @@ from verifier.relaxations.table import RELAXATIONS, Table
 
 COPIES = 8  # tensors of the size of the largest coefficient that one walk holds at its peak
 ROWS = 64  # of one walk on a CPU: coefficients stay in its cache, and inputs that need fewer rows leave early
+CACHED = 2048  # rows times inputs of a walk, where few inputs leave room for more; with slopes an eighth of it
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,11 +202,13 @@ class _Run:
 
     def _chunk(self, node: Node, alpha: AlphaCrown | None) -> int:
         """How many rows one walk may carry."""
+        batch, like = self.state.region.batch, self.state.region.box().lower
         largest = max(torch.Size(n.shape).numel() for n in self.state.graph.until(node.name).nodes)
         copies = COPIES if alpha is None else COPIES * 2 * len(self.state.lines)
-        size = self.state.region.batch * 2 * largest * self.state.region.box().lower.element_size() * copies
-        most = ROWS if self.state.region.box().lower.device.type == "cpu" else 2**20
-        return max(1, min(most, self.options.bytes // size))
+        room = self.options.bytes // (batch * 2 * largest * like.element_size() * copies)
+        if like.device.type == "cpu":
+            room = min(room, max(ROWS, (CACHED if alpha is None else CACHED // 8) // batch))
+        return max(1, room)
 
 
 def units(node: Node, index: Tensor, state: State) -> Coefficient:
