@@ -161,8 +161,8 @@ class _Run:
                 continue
             asked = torch.arange(first, first + len(index), device=counts.device) < counts[which].unsqueeze(1)
             place = (which.unsqueeze(1).expand_as(asked)[asked], index.T[asked])  # not what only fills up the batch
-            lower[place] = torch.maximum(found[: len(index)].T[asked], lower[place])
-            upper[place] = torch.minimum(-found[len(index) :].T[asked], upper[place])
+            lower[place] = found[: len(index)].T[asked]
+            upper[place] = -found[len(index) :].T[asked]
             first += len(index)
         self.state.improve(node.name, Interval(lower.reshape_as(interval.lower), upper.reshape_as(interval.upper)))
 

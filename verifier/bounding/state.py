@@ -53,8 +53,11 @@ class State:
         return interval
 
     def improve(self, name: str, interval: Interval) -> None:
-        """Keep what both the known and a new interval allow."""
-        self.table[name] = self.table[name].intersect(interval)
+        """Keep what both the known and a new interval allow. Of two proofs that exclude each other one is wrong."""
+        known = self.table[name]
+        if self.rounding and bool(((interval.lower > known.upper) | (interval.upper < known.lower)).any()):
+            raise ArithmeticError(f"two proven intervals of {name} do not meet; this is a bug of verifier")
+        self.table[name] = known.intersect(interval)
 
     def select(self, index: Tensor) -> "State":
         """What is known of the inputs at `index (N,)` of the batch."""
