@@ -18,6 +18,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("relaxations",),
     ("bounding",),
     ("attacks",),
+    ("complete",),
     ("plan",),
     ("formats",),  # above the graph and below the API; nothing of plans, bounds or attacks, see below
     ("api",),
@@ -25,7 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("cli",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-APART = {"formats": {"relaxations", "bounding", "attacks", "plan"}}  # loading a file needs none of these
+APART = {"formats": {"relaxations", "bounding", "attacks", "complete", "plan"}}  # loading a file needs none of these
 FILES = sorted(ROOT.rglob("*.py"))
 
 

@@ -15,25 +15,34 @@ from verifier.attacks.attack import Attack
 from verifier.attacks.pgd import Pgd
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounding.propagate import Options, propagate
+from verifier.complete.search import Search, Work
 from verifier.errors import InputError, UnsupportedModel
 from verifier.graph.graph import Graph
 from verifier.problem import Problem, without_softmax
-from verifier.verdict import Reason, Unknown, Verdict, Verified
+from verifier.verdict import Falsified, Reason, Unknown, Verdict, Verified
 
 FEW = 32  # inputs that vary, up to which zonotopes are worth a stage
 BATCH = 16  # inputs that share a walk: enough to fill the machine, few enough to see progress
+TOGETHER = 2048  # parts of one question that share a walk
+
+
+Stage = Attack | Method | Search
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to work. `timeout` is in seconds of work an input; `bytes` bounds the memory of coefficients."""
+    """How to work. `timeout` is in seconds of work an input; `bytes` bounds the memory of coefficients.
 
-    plan: tuple[Attack | Method, ...]
+    With `together` the questions are parts of one: `timeout` is for all of them, and one falsified ends the run.
+    """
+
+    plan: tuple[Stage, ...]
     timeout: float = 60.0
     device: str = "cpu"
     dtype: torch.dtype = torch.float32
     seed: int = 0
     bytes: int = 2**30
+    together: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +54,7 @@ class Answer:
     seconds: float
 
 
-PLANS: dict[str, tuple[Attack | Method, ...]] = {
+PLANS: dict[str, tuple[Stage, ...]] = {
     "auto": (
         Pgd(steps=20, restarts=2),
         Crown(intermediate=False),
@@ -63,7 +72,7 @@ PLANS: dict[str, tuple[Attack | Method, ...]] = {
 }
 
 
-def plan(name: str) -> tuple[Attack | Method, ...]:
+def plan(name: str) -> tuple[Stage, ...]:
     """The stages that `--method NAME` stands for.
 
     Raises:
@@ -77,6 +86,8 @@ def plan(name: str) -> tuple[Attack | Method, ...]:
 def run(problem: Problem, settings: Settings, note: Callable[[str], None] = lambda _: None) -> Iterator[Answer]:
     """Answer every question of `problem`, in order of decision within batches. `note` hears which stage works on what.
 
+    With `settings.together` it ends with the first falsified question; the others are parts that need no answer then.
+
     Raises:
         InputError: region, property and network do not fit.
     """
@@ -84,21 +95,27 @@ def run(problem: Problem, settings: Settings, note: Callable[[str], None] = lamb
     _check_device(settings.device)
     graph = problem.model.graph.to(settings.dtype, settings.device)
     size = _batch(graph, settings)
-    for first in range(0, problem.batch, size):
-        index = torch.arange(first, min(first + size, problem.batch))
-        yield from _Batch(problem, index, graph, settings, note).answers()
+    for index in torch.arange(problem.batch).split(problem.batch if settings.together else size):
+        yield from _Batch(problem, index, size, graph, settings, note).answers()
 
 
 class _Batch:
     """The questions of one batch, their best bounds and why they are still open."""
 
     def __init__(
-        self, problem: Problem, index: Tensor, graph: Graph, settings: Settings, note: Callable[[str], None]
+        self,
+        problem: Problem,
+        index: Tensor,
+        size: int,
+        graph: Graph,
+        settings: Settings,
+        note: Callable[[str], None],
     ) -> None:
-        self.problem, self.open, self.graph, self.settings, self.note = problem, index, graph, settings, note
+        self.problem, self.open, self.size, self.graph = problem, index, size, graph
+        self.settings, self.note = settings, note
         self.seconds = dict.fromkeys(index.tolist(), 0.0)
         self.unknown = {i: Unknown(Reason.LOOSE, -torch.inf, "none") for i in index.tolist()}
-        self.start = time.monotonic()  # of the stage
+        self.begun = self.start = time.monotonic()  # of the batch, and of the stage
         self.generator = Generator().manual_seed(settings.seed)
 
     def answers(self) -> Iterator[Answer]:
@@ -119,6 +136,8 @@ class _Batch:
                 self.seconds[i] += (time.monotonic() - self.start) / share
             for i, verdict in decided.items():
                 yield Answer(i, verdict, self.seconds[i])
+                if self.settings.together and isinstance(verdict, Falsified):
+                    return
             self.open = self.open[[i not in decided for i in self.open.tolist()]]
             if late:
                 self._mark(Reason.TIME, f"after {self.settings.timeout:g} s")
@@ -128,20 +147,27 @@ class _Batch:
 
     def late(self) -> bool:
         """Has an open question had its time? A stage's time is shared equally by the questions that it works on."""
+        if self.settings.together:
+            return time.monotonic() - self.begun > self.settings.timeout
         spent = max((self.seconds[i] for i in self.open.tolist()), default=0.0)
         return spent + (time.monotonic() - self.start) / max(len(self.open), 1) > self.settings.timeout
 
-    def _suits(self, stage: Attack | Method) -> bool:
+    def _suits(self, stage: Stage) -> bool:
         """Zonotopes pay where few inputs vary; a plan that has more to offer skips them elsewhere."""
         if not isinstance(stage, Zonotope):
             return True
         box = self.problem.region.select(self.open).box()
         return int((box.lower < box.upper).flatten(1).sum(1).max()) <= FEW
 
-    def _stage(self, stage: Attack | Method) -> dict[int, Verdict]:
+    def _stage(self, stage: Stage) -> dict[int, Verdict]:
         """What the stage decides; where it fails for a reason that we know, the questions stay open."""
         try:
-            return self._attack(stage) if isinstance(stage, Attack) else self._bound(stage)
+            match stage:
+                case Attack():
+                    return self._attack(stage)
+                case Search():
+                    return self._search(stage)
+            return self._bound(stage)
         except UnsupportedModel as error:
             self._mark(Reason.UNSUPPORTED, str(error))
         except (MemoryError, RuntimeError) as error:
@@ -154,12 +180,41 @@ class _Batch:
         answers = stage(self.graph, self.problem.select(self.open), self.generator, self.late)
         return {i: a for i, a in zip(self.open.tolist(), answers, strict=True) if a is not None}
 
+    def _search(self, search: Search) -> dict[int, Verdict]:
+        """Each open question with the time that it has left, or all of them as one."""
+        settings, decided = self.settings, dict[int, Verdict]()
+        for index in [self.open] if settings.together else self.open.split(1):
+            start = time.monotonic()
+            spent = start - self.begun if settings.together else self.seconds[int(index)]
+            work = Work(
+                start + settings.timeout - spent,
+                settings.dtype,
+                settings.device,
+                settings.bytes,
+                seed=settings.seed,
+                together=settings.together,
+                note=self.note,
+            )
+            for i, verdict in zip(index.tolist(), search(self.problem.select(index), work), strict=True):
+                if isinstance(verdict, Unknown):
+                    self.unknown[i] = replace(verdict, best=max(verdict.best, self.unknown[i].best))
+                else:
+                    decided[i] = verdict
+        return decided
+
     def _bound(self, method: Method) -> dict[int, Verdict]:
-        margin = self._margin(method, self.open, proof=False)
-        for i, value in zip(self.open.tolist(), margin.tolist(), strict=True):
+        decided: dict[int, Verdict] = {}
+        for index in self.open.split(self.size):
+            if not self.late():
+                decided |= self._bound_few(method, index)
+        return decided
+
+    def _bound_few(self, method: Method, index: Tensor) -> dict[int, Verdict]:
+        margin = self._margin(method, index, proof=False)
+        for i, value in zip(index.tolist(), margin.tolist(), strict=True):
             if value > self.unknown[i].best:
                 self.unknown[i] = Unknown(Reason.LOOSE, value, method.name)
-        hopeful = self.open[(margin > 0).cpu()]
+        hopeful = index[(margin > 0).cpu()]
         if not len(hopeful):
             return {}
         proved = self._margin(method, hopeful, proof=True)
@@ -195,4 +250,5 @@ def _check_device(name: str) -> None:
 def _batch(graph: Graph, settings: Settings) -> int:
     """As many inputs as leave room for 64 rows of coefficients of the largest node each."""
     largest = max(torch.Size(node.shape).numel() for node in graph.nodes)
-    return int(max(1, min(BATCH, settings.bytes // (64 * 64 * largest))))
+    most = TOGETHER if settings.together else BATCH
+    return int(max(1, min(most, settings.bytes // (64 * 64 * largest))))

@@ -79,8 +79,9 @@ def broken(specification: Specification, y: Tensor) -> Tensor:
     for i in doubtful.nonzero().flatten().tolist():
         rows, offset = specification.rows[:, i].flatten(1), specification.offset[:, i].tolist()
         clauses: dict[int, list[bool]] = {}
-        for row, constant, clause in zip(rows, offset, specification.clause, strict=True):
-            clauses.setdefault(clause, []).append(exact(row, y[i].flatten()) + Fraction(constant) <= 0)
+        for row, constant, clause, closed in zip(rows, offset, specification.clause, specification.closed, strict=True):
+            value = exact(row, y[i].flatten()) + Fraction(constant)
+            clauses.setdefault(clause, []).append(value < 0 if closed else value <= 0)
         answer[i] = any(all(rows_broken) for rows_broken in clauses.values())
     return answer
 

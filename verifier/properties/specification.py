@@ -1,7 +1,8 @@
 """What must hold, as linear clauses over outputs: the only AND and OR in the house.
 
 A specification holds at an input when every clause has some row with `row . y + offset > 0`; strictly, so a tie breaks
-it. Nothing else in the house knows labels, classes or connectives.
+it, save for rows that are `closed`: zero is enough for them. Nothing else in the house knows labels, classes or
+connectives.
 """
 
 from dataclasses import dataclass, replace
@@ -15,20 +16,31 @@ from verifier.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class Specification:
-    """`rows (S, B, *out)`, `offset (S, B)`, and for each row its `clause`, a number from 0 without gaps."""
+    """`rows (S, B, *out)`, `offset (S, B)`, for each row its `clause`, a number from 0 without gaps, and whether it is
+    `closed` (none is, unless said)."""
 
     rows: Tensor
     offset: Tensor
     clause: tuple[int, ...]
+    closed: tuple[bool, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "closed", self.closed or (False,) * len(self.clause))
+        if len(self.closed) != len(self.clause):
+            raise InputError("a specification says of every row, or of none, whether it is closed")
         if not self.clause or set(self.clause) != set(range(max(self.clause) + 1)):
             raise InputError(f"clauses must be numbered from 0 without gaps, not {self.clause}")
         if len(self.clause) != len(self.rows) or self.rows.shape[:2] != self.offset.shape:
             raise InputError("a specification needs one clause number and one offset for every row")
 
     def margin(self, values: Tensor) -> Tensor:
-        """Values (or lower bounds) of the rows `(S, B)` to that of the whole `(B,)`: least clause, its best row."""
+        """Values (or lower bounds) of the rows `(S, B)` to that of the whole `(B,)`: least clause, its best row.
+
+        Positive exactly where the specification holds: a closed row that is zero counts as the least positive number.
+        """
+        if any(self.closed):
+            enough = torch.tensor(self.closed, device=values.device).unsqueeze(1) & (values >= 0)
+            values = torch.where(enough, values.clamp(min=torch.finfo(values.dtype).tiny), values)
         best = [values[[i for i, c in enumerate(self.clause) if c == k]].amax(0) for k in sorted(set(self.clause))]
         return torch.stack(best).amin(0)
 
