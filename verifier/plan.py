@@ -34,6 +34,7 @@ class Settings:
     """How to work. `timeout` is in seconds of work an input; `bytes` bounds the memory of coefficients.
 
     With `together` the questions are parts of one: `timeout` is for all of them, and one falsified ends the run.
+    Proofs are about the network over the reals, and with `deployed` about the one computed in that dtype as well.
     """
 
     plan: tuple[Stage, ...]
@@ -43,6 +44,7 @@ class Settings:
     seed: int = 0
     bytes: int = 2**30
     together: bool = False
+    deployed: torch.dtype | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,6 +195,7 @@ class _Batch:
                 settings.bytes,
                 seed=settings.seed,
                 together=settings.together,
+                deployed=settings.deployed,
                 note=self.note,
             )
             for i, verdict in zip(index.tolist(), search(self.problem.select(index), work), strict=True):
@@ -229,7 +232,9 @@ class _Batch:
     def _margin(self, method: Method, index: Tensor, proof: bool) -> Tensor:
         """Lower bounds of the margin for the questions at `index`: `(N,)`."""
         problem, settings = self.problem.select(index), self.settings
-        options = Options(settings.dtype, settings.device, settings.bytes, proof, stop=self.late)
+        options = Options(
+            settings.dtype, settings.device, settings.bytes, proof, stop=self.late, deployed=settings.deployed
+        )
         bounds = propagate(problem.model.graph, problem.region, method, problem.specification, options)
         assert bounds.rows is not None
         return problem.specification.margin(bounds.rows)

@@ -38,7 +38,8 @@ class Bounds:
 @dataclass(frozen=True)
 class Options:
     """How to compute: `bytes` bounds the memory of one walk's coefficients; `proof` asks for float64 bounds that hold
-    for real arithmetic; `stop` is asked between chunks and ends tightening early (bounds stay valid)."""
+    for real arithmetic, and with `deployed` also for the network as computed in that dtype; `stop` is asked between
+    chunks and ends tightening early (bounds stay valid)."""
 
     dtype: torch.dtype = torch.float32
     device: str = "cpu"
@@ -46,6 +47,7 @@ class Options:
     proof: bool = False
     relaxations: Table | None = None
     stop: Callable[[], bool] = lambda: False
+    deployed: torch.dtype | None = None
 
 
 def propagate(
@@ -96,6 +98,7 @@ class _Run:
         self.state = State(
             graph.to(dtype, device), region.to(dtype, device), options.proof, table, not isinstance(method, Ibp)
         )
+        self.state.deployed = options.deployed if options.proof else None
         self.search = self.state
         if options.proof and isinstance(method, AlphaCrown):
             graph, region = graph.to(options.dtype, options.device), region.to(options.dtype, options.device)

@@ -1,9 +1,12 @@
 """What is known about every node so far, in one arithmetic: intervals, lines, and what rounding can lose.
 
 Two arithmetics exist: searching in any dtype as it comes, and proving in float64, where `rounding` makes every bound
-one that holds for real numbers.
+one that holds for real numbers. With `deployed` it holds for the network as it is computed in that dtype as well: each
+node's rounding there is one more bounded error, whatever the order of its sums. Functions beyond sums, products and
+comparisons (sigmoid, exp) have no error bounds that a runtime promises; `FUNCTION` units are assumed.
 """
 
+import math
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -14,10 +17,12 @@ from verifier.errors import UnsupportedModel
 from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Affine, Input
 from verifier.interval import Interval
-from verifier.numerics import TINY, gamma
+from verifier.numerics import TINY, gamma, unit_roundoff
 from verifier.regions import Box, Region
 from verifier.relaxations.relaxation import Lines, Slopes
 from verifier.relaxations.table import RELAXATIONS, Table
+
+FUNCTION = 16  # units of roundoff, of the largest value, by which a deployed function may be wrong
 
 
 @dataclass(eq=False)
@@ -37,6 +42,7 @@ class State:
     lines: dict[str, Lines] = field(default_factory=dict)
     losses: dict[str, Tensor] = field(default_factory=dict)
     hull: dict[str, str] = field(default_factory=dict)
+    deployed: torch.dtype | None = None
 
     def enter(self, node: Node) -> Interval:
         """Bound `node` from its arguments' intervals."""
@@ -98,7 +104,11 @@ class State:
             if intercept is not None:
                 size = size + most(intercept, size)
         window = reach[0].numel() // max(size[0].numel(), 1)  # entries that a maximum, and its lines, add up
-        return self._gamma(node, window) * size + TINY
+        loss = self._gamma(node, window) * size + TINY
+        if self.deployed is None:
+            return loss
+        wrong = FUNCTION * unit_roundoff(self.deployed) * self.table[name].magnitude
+        return loss + wrong + underflow(self.deployed)
 
     def _affine(self, node: Node, op: Affine) -> Interval:
         args = [self.table[name] for name in node.inputs]
@@ -110,7 +120,10 @@ class State:
             if node.name in self.graph.offsets:
                 reach = reach + self.graph.offsets[node.name].abs()
             terms = op.terms([x.lower.shape[1:] for x in args], torch.Size(node.shape))
-            self.losses[node.name] = (self._gamma(node, terms) * reach + TINY).expand(batch, *node.shape)
+            loss = self._gamma(node, terms) * reach + TINY
+            if self.deployed is not None and not op.moves:
+                loss = loss + in_deployed(self.deployed, terms) * reach + terms * underflow(self.deployed)
+            self.losses[node.name] = loss.expand(batch, *node.shape)
             radius = radius + self.losses[node.name]
         self._inherit(node, op)
         return Interval(center - radius, center + radius)
@@ -142,6 +155,16 @@ class State:
         if not self.rounding:
             return 0.0
         return gamma(terms + torch.Size(node.shape).numel() + 4 * len(self.graph.nodes), self.region.box().lower.dtype)
+
+
+def in_deployed(dtype: torch.dtype, terms: int) -> float:
+    """Relative error of a sum in the deployed network; infinite where nothing useful can be said."""
+    return gamma(terms, dtype) if terms * unit_roundoff(dtype) < 0.25 else math.inf
+
+
+def underflow(dtype: torch.dtype) -> float:
+    """What one product, or one denormal number that is flushed to zero, loses."""
+    return 2 * torch.finfo(dtype).tiny
 
 
 def most(x: Tensor, like: Tensor) -> Tensor:

@@ -16,7 +16,8 @@ class Work:
     """What a search may use. `deadline` is a value of `time.monotonic()`; every loop asks `late()`.
 
     `bytes` bounds the memory of its tensors, `domains` the number of subproblems. `note` hears of progress. With
-    `together` the questions are parts of one: a single falsified one ends the search.
+    `together` the questions are parts of one: a single falsified one ends the search. A proof holds for the network
+    as computed in `deployed`, too, where that is given.
     """
 
     deadline: float
@@ -26,6 +27,7 @@ class Work:
     domains: int = 2**31
     seed: int = 0
     together: bool = False
+    deployed: torch.dtype | None = None
     note: Callable[[str], None] = lambda _: None
 
     def late(self) -> bool:

@@ -46,11 +46,13 @@ class Affine(Op):
 
     `abs()` is the same op with absolute weights and no bias; `terms` bounds the length of the sums that compute it.
     `diagonal` promises: where output and argument have equally many entries, each entry of the output depends on an
-    entry of its own of the only argument, so that the image of a box is a box.
+    entry of its own of the only argument, so that the image of a box is a box. `moves` promises that every entry of the
+    output is an entry of an argument or a parameter: nothing is rounded.
     """
 
     affine: ClassVar[bool] = True
     diagonal: ClassVar[bool] = False
+    moves: ClassVar[bool] = False
 
     def abs(self) -> "Affine":
         """Absolute weights, no bias. The default suits ops whose weights are zeros and ones."""

@@ -15,6 +15,7 @@ class Constant(Affine):
     """No argument: `value (*shape)` for every input."""
 
     array: Tensor
+    moves: ClassVar[bool] = True
 
     def forward(self, *args: Tensor) -> Tensor:
         return self.array.unsqueeze(0)

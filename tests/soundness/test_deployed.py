@@ -1,0 +1,60 @@
+"""What a proof says of the network as float32 computes it: its rounding is within the bounds, in any order of sums."""
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from laws.nets import network
+from laws.strategies import EVERYTHING, SCALES, SHAPES
+
+from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
+from verifier.bounding.propagate import Options, propagate
+from verifier.graph.graph import Graph
+from verifier.properties import Specification
+from verifier.regions import Box, box
+
+METHODS: tuple[Method, ...] = (Ibp(), Crown(), Crown(intermediate=False), AlphaCrown(steps=2), Zonotope())
+
+
+def both_sides(graph: Graph) -> Specification:
+    eye = torch.eye(torch.Size(graph.output_shape).numel(), dtype=torch.float64)
+    rows = torch.cat([eye, -eye]).reshape(-1, 1, *graph.output_shape)
+    return Specification(rows, torch.zeros(len(rows), 1, dtype=torch.float64), tuple(range(len(rows))))
+
+
+def point(shape: tuple[int, ...], seed: int) -> Box:
+    x = torch.randn((1, *shape), generator=torch.Generator().manual_seed(seed)).double()
+    return box(x, x)
+
+
+def outside(graph: Graph, region: Box, method: Method, deployed: torch.dtype | None) -> bool:
+    """Is some output that float32 computes at the region's only point outside of its proven bounds?"""
+    single = graph.to(torch.float32)(region.outer.lower.float()).double()
+    found = propagate(graph, region, method, both_sides(graph), Options(proof=True, deployed=deployed))
+    assert found.rows is not None
+    low, high = found.rows.chunk(2)
+    interval = found.table[graph.output]
+    y = single.flatten(1).T
+    return bool(
+        (y < low).any() or (y > -high).any() or (single < interval.lower).any() or (single > interval.upper).any()
+    )
+
+
+@settings(max_examples=150, deadline=None, database=None, derandomize=True)
+@given(
+    st.sampled_from(SHAPES),
+    st.lists(st.sampled_from(EVERYTHING), min_size=1, max_size=6),
+    st.integers(0, 10**6),
+    st.sampled_from(SCALES),
+    st.sampled_from(METHODS),
+)
+def test_float32_stays_within(
+    shape: tuple[int, ...], layers: list[str], seed: int, scale: float, method: Method
+) -> None:
+    graph = network(shape, tuple(layers), seed, scale)
+    assert not outside(graph, point(shape, seed), method, torch.float32)
+
+
+def test_the_law_can_fail() -> None:
+    """Bounds of the network over the reals are too narrow for it."""
+    graphs = [network((5,), ("linear", "relu", "linear"), seed, 1.0) for seed in range(20)]
+    assert any(outside(graph, point((5,), 3), Crown(), None) for graph in graphs)
