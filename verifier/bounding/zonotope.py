@@ -102,6 +102,8 @@ class Zonotopes:
             reach = magnitude.forward(*(a.reach for a in args)) + 2 * offset.abs() * (1 + count)
             terms = op.terms([a.center.shape[1:] for a in args], torch.Size(node.shape))
             remainder = remainder + gamma(terms, center.dtype) * reach
+        if self.state.deployed is not None:
+            remainder = remainder + self.state.losses[node.name]
         return self._rounded(Form(center, generators, remainder))
 
     def _nonlinear(self, node: Node) -> Form:
