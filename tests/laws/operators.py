@@ -10,7 +10,7 @@ from verifier.graph.lower import Window, window_index
 from verifier.graph.op import Affine
 from verifier.graph.ops.conv import Conv, ConvTranspose
 from verifier.graph.ops.dense import Constant, Contract, Linear, Multiply, Reduce, Scale, Shift, Sum
-from verifier.graph.ops.shape import Concat, Expand, Gather, Pad, Pick, Reshape, Transpose
+from verifier.graph.ops.shape import Concat, Expand, Gather, Pad, Pick, Reshape, Stack, Transpose
 
 Shapes = tuple[tuple[int, ...], ...]
 
@@ -42,6 +42,7 @@ def operators(seed: int) -> list[tuple[Affine, Shapes]]:
         (Reshape((6,)), ((2, 3),)),
         (Transpose((1, 2, 0)), ((2, 3, 4),)),
         (Concat(1), ((2, 1), (2, 3))),
+        (Stack(), ((2, 1), (3,), (1, 2, 3))),
         (Gather(torch.tensor([[2, 0], [2, 2]]), 1), ((2, 3),)),
         (Pick(window_index((1, 2), [Window(5, 3, 2), Window(4, 2, 1)])), image),
         (Expand((2, 2, 3)), ((2, 1),)),

@@ -6,6 +6,7 @@ from torch import Tensor
 from verifier.graph.op import Op
 from verifier.graph.ops.activation import Abs, Ceil, Clip, Floor, LeakyRelu, Relu, Round, Sigmoid, Sign, Tanh
 from verifier.graph.ops.pool import Max
+from verifier.graph.ops.product import Product
 from verifier.interval import Interval
 from verifier.numerics import down, gamma, up
 from verifier.relaxations.relaxation import Relaxation, Slopes
@@ -31,6 +32,7 @@ OPS: dict[str, Op] = {
     "sigmoid": Sigmoid(),
     "tanh": Tanh(),
 }
+GROUPS: dict[str, Op] = {"max": Max(), "product": Product()}
 ENTRIES = 4  # of the groups that a maximum is tested on
 SPECIAL = (
     0.0,
@@ -56,6 +58,21 @@ SPECIAL = (
 
 def relaxation_of(op: Op) -> Relaxation:
     return RELAXATIONS[type(op)]
+
+
+def shape_of(op: Op, *shape: int) -> tuple[int, ...]:
+    """The shape of an argument that gives `shape`."""
+    match op:
+        case Max():
+            return (*shape, ENTRIES)
+        case Product():
+            return (*shape, 2)
+    return shape
+
+
+def fused(op: Op) -> bool:
+    """Does the op join the entries of its argument's last axis?"""
+    return isinstance(op, Max | Product)
 
 
 def intervals(generator: torch.Generator, dtype: torch.dtype, shape: tuple[int, ...]) -> Interval:
@@ -102,9 +119,10 @@ def points(x: Interval, generator: torch.Generator, count: int = 40) -> Tensor:
 def slack(relaxation: Relaxation, op: Op, x: Interval, slope: Tensor, value: Tensor) -> Tensor:
     """What a proof allows for rounding at a nonlinear node: see `State.loss`; infinite where numbers overflow."""
     size = (slope.abs() + relaxation.steepness(op)) * x.magnitude
-    size = size.sum(-1) if isinstance(op, Max) else size
+    if fused(op):
+        size = size.sum(-1) + relaxation.image(op.to(x.lower.dtype, "cpu"), x).magnitude
     finfo = torch.finfo(x.lower.dtype)
-    return (gamma(1, x.lower.dtype) * (size + value.abs())).double() + 8 * finfo.smallest_normal * finfo.eps
+    return (gamma(1, x.lower.dtype) * (size + value.abs())).double() + 64 * finfo.smallest_normal * finfo.eps
 
 
 def holds_below(low: Tensor, high: Tensor, slack: Tensor) -> None:
@@ -118,7 +136,7 @@ def residual(op: Op, p: Tensor, slope: Tensor) -> Tensor:
     op = op.to(torch.float64, "cpu")
     y = op.forward(p.flatten(0, 1)).unflatten(0, p.shape[:2])
     line = slope.double() * p
-    return y - (line.sum(-1) if isinstance(op, Max) else line)
+    return y - (line.sum(-1) if fused(op) else line)
 
 
 def law_gap(relaxation: Relaxation, op: Op, x: Interval, slope: Tensor, generator: torch.Generator) -> None:
@@ -143,7 +161,7 @@ def law_lines(relaxation: Relaxation, op: Op, x: Interval, chosen: Slopes | None
 
 def bad(slope: Tensor, op: Op) -> Tensor:
     """A slope that isn't finite makes the whole bound NaN, which proves nothing."""
-    return ~slope.isfinite().all(-1) if isinstance(op, Max) else ~slope.isfinite()
+    return ~slope.isfinite().all(-1) if fused(op) else ~slope.isfinite()
 
 
 def law_image(relaxation: Relaxation, op: Op, x: Interval, generator: torch.Generator) -> None:
@@ -160,7 +178,7 @@ def law_linear(relaxation: Relaxation, op: Op, x: Interval, generator: torch.Gen
     cast = op.to(x.lower.dtype, "cpu")
     wild = Slopes(slopes(generator, x.lower), slopes(generator, x.lower))
     linear = relaxation.linear(cast, x)
-    linear = linear.all(-1) if isinstance(op, Max) else linear
+    linear = linear.all(-1) if fused(op) else linear
     lines = relaxation.lines(cast, x, wild)
     p = points(x, generator)
     for slope, intercept in ((lines.slopes.lower, lines.least), (lines.slopes.upper, lines.greatest)):

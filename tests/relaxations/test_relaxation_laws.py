@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from relaxations.laws import (
-    ENTRIES,
+    GROUPS,
     OPS,
     intervals,
     law_gap,
@@ -13,21 +13,17 @@ from relaxations.laws import (
     law_linear,
     law_lines,
     relaxation_of,
+    shape_of,
     slopes,
 )
 
 from verifier.graph.op import Op
-from verifier.graph.ops.pool import Max
 from verifier.interval import Interval
 from verifier.relaxations.relaxation import Slopes
 from verifier.relaxations.table import RELAXATIONS
 
-ALL: dict[str, Op] = {**OPS, "max": Max()}
+ALL: dict[str, Op] = {**OPS, **GROUPS}
 DTYPES = [torch.float64, torch.float32]
-
-
-def shape_of(op: Op, count: int) -> tuple[int, ...]:
-    return (count, 3, ENTRIES) if isinstance(op, Max) else (count, 3)
 
 
 def all_laws(op: Op, x: Interval, generator: torch.Generator) -> None:
@@ -47,7 +43,7 @@ def test_every_row_of_the_table_is_tested() -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_laws_on_random_intervals(name: str, dtype: torch.dtype) -> None:
     generator = torch.Generator().manual_seed(7)
-    all_laws(ALL[name], intervals(generator, dtype, shape_of(ALL[name], 400)), generator)
+    all_laws(ALL[name], intervals(generator, dtype, shape_of(ALL[name], 400, 3)), generator)
 
 
 ENDS = st.floats(allow_nan=False, allow_infinity=True, width=32)
@@ -60,7 +56,7 @@ def test_laws_on_any_interval(a: float, b: float, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     for op in ALL.values():
         ends = torch.tensor([a, b], dtype=torch.float32)
-        x = Interval(ends.amin().expand(shape_of(op, 1)), ends.amax().expand(shape_of(op, 1)))
+        x = Interval(ends.amin().expand(shape_of(op, 1, 3)), ends.amax().expand(shape_of(op, 1, 3)))
         law_gap(relaxation_of(op), op, x, slopes(generator, x.lower), generator)
         law_lines(relaxation_of(op), op, x, None, generator)
         law_image(relaxation_of(op), op, x, generator)
@@ -70,7 +66,7 @@ def test_laws_on_any_interval(a: float, b: float, seed: int) -> None:
 def test_finite_intervals_have_finite_bounds(name: str) -> None:
     """Soundness by NaN would be cheap: on ordinary intervals no bound may be lost."""
     generator = torch.Generator().manual_seed(3)
-    x = intervals(generator, torch.float64, shape_of(ALL[name], 200))
+    x = intervals(generator, torch.float64, shape_of(ALL[name], 200, 3))
     for bound in relaxation_of(ALL[name]).gap(ALL[name], x, slopes(generator, x.lower)):
         assert bound.isfinite().all()
     lines = relaxation_of(ALL[name]).lines(ALL[name], x)
@@ -90,9 +86,9 @@ def test_extreme_widths(name: str, dtype: torch.dtype) -> None:
     finfo = torch.finfo(dtype)
     for size in (finfo.max, finfo.max / 3, finfo.tiny / 100, finfo.tiny * finfo.eps):
         for lower, upper in ((-1, 1), (-0.5, 1), (-1, 0.001), (0, 1), (-1, 0)):
-            x = two_sided(lower * size, upper * size, dtype)
-            if isinstance(ALL[name], Max):
-                x = Interval(x.lower.expand(1, 1, ENTRIES), x.upper.expand(1, 1, ENTRIES))
+            ends = two_sided(lower * size, upper * size, dtype)
+            shape = shape_of(ALL[name], 1, 1)
+            x = Interval(ends.lower.expand(shape), ends.upper.expand(shape))
             law_lines(relaxation_of(ALL[name]), ALL[name], x, None, generator)
             law_image(relaxation_of(ALL[name]), ALL[name], x, generator)
 

@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from verifier.graph.op import Op
 from verifier.graph.ops.activation import Abs, Ceil, Clip, Floor, LeakyRelu, Relu, Round, Sigmoid, Sign, Tanh
 from verifier.graph.ops.pool import Max
+from verifier.graph.ops.product import Product
 from verifier.relaxations.maximum import Maximum
 from verifier.relaxations.piecewise_linear import PiecewiseLinear, ReluRelaxation
+from verifier.relaxations.product import ProductRelaxation
 from verifier.relaxations.relaxation import Relaxation
 from verifier.relaxations.smooth import SShaped
 from verifier.relaxations.staircase import Staircase
@@ -25,4 +27,5 @@ RELAXATIONS: Table = {
     Sigmoid: SShaped(),
     Tanh: SShaped(),
     Max: Maximum(),
+    Product: ProductRelaxation(),
 }

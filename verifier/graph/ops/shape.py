@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from verifier.graph.op import Affine
+from verifier.graph.ops.dense import batched, unbroadcast
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,6 +16,7 @@ class Reshape(Affine):
     """The same entries in another shape; covers flatten, squeeze and unsqueeze."""
 
     shape: tuple[int, ...]
+    moves: ClassVar[bool] = True
     diagonal: ClassVar[bool] = True
 
     def forward(self, *args: Tensor) -> Tensor:
@@ -29,6 +31,7 @@ class Transpose(Affine):
     """Permuted axes: axis `i` of the output is axis `permutation[i]` of the argument."""
 
     permutation: tuple[int, ...]
+    moves: ClassVar[bool] = True
     diagonal: ClassVar[bool] = True
 
     def forward(self, *args: Tensor) -> Tensor:
@@ -45,9 +48,26 @@ class Concat(Affine):
     """Arguments joined along `axis`."""
 
     axis: int
+    moves: ClassVar[bool] = True
 
     def forward(self, *args: Tensor) -> Tensor:
         return torch.cat(args, dim=self.axis + 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Stack(Affine):
+    """Arguments broadcast against each other and joined along a new last axis: what products and maxima of several
+    tensors read."""
+
+    def forward(self, *args: Tensor) -> Tensor:
+        rank = max(a.dim() for a in args) - 1
+        return torch.stack(torch.broadcast_tensors(*(batched(a, rank) for a in args)), dim=-1)
+
+    def transport(self, coefficient: Tensor, shapes: Sequence[torch.Size]) -> tuple[Tensor, ...]:
+        return tuple(unbroadcast(part, shape) for part, shape in zip(coefficient.unbind(-1), shapes, strict=True))
+
+    def terms(self, shapes: Sequence[torch.Size], out: torch.Size) -> int:
+        return out.numel()  # generous: transposed, broadcast axes are summed
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +76,7 @@ class Gather(Affine):
 
     index: Tensor
     axis: int
+    moves: ClassVar[bool] = True
 
     def forward(self, *args: Tensor) -> Tensor:
         (x,) = args
@@ -72,6 +93,7 @@ class Pick(Affine):
     """Any entries at constant places: `index (*out)` counts in the flattened argument."""
 
     index: Tensor
+    moves: ClassVar[bool] = True
 
     def forward(self, *args: Tensor) -> Tensor:
         return args[0].flatten(1).index_select(1, self.index.reshape(-1)).reshape(len(args[0]), *self.index.shape)
@@ -85,6 +107,7 @@ class Expand(Affine):
     """Broadcast to `shape`."""
 
     shape: tuple[int, ...]
+    moves: ClassVar[bool] = True
 
     def forward(self, *args: Tensor) -> Tensor:
         (x,) = args
@@ -98,6 +121,7 @@ class Pad(Affine):
 
     pads: tuple[tuple[int, int], ...]
     fill: float = 0.0
+    moves: ClassVar[bool] = True
 
     def forward(self, *args: Tensor) -> Tensor:
         flat = [n for pair in reversed(self.pads) for n in pair]
