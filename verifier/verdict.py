@@ -26,7 +26,8 @@ class Trust(Enum):
 
 @dataclass(frozen=True, eq=False)
 class Verified:
-    """For every real input of the region the property holds, by at least `margin` > 0 (in units of the output)."""
+    """For every real input of the region the property holds, by at least `margin` in units of the output; 0 says that
+    the proof does not tell by how much."""
 
     margin: float
     method: str

@@ -6,12 +6,12 @@ subtracted: the result is then a proof. A sum that overflowed on the way is no b
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from verifier.bounding.coefficient import Coefficient
+from verifier.bounding.coefficient import Coefficient, Dense
 from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Affine, Input
 from verifier.interval import Interval
@@ -29,7 +29,8 @@ class Backward:
 
     `lines` are those of every nonlinear node on the way; `offsets` those of affine nodes that have one, `(1, *)`;
     `stops` are nodes whose interval ends the walk early (interval arithmetic with the last affine layers merged);
-    `rounding (B, *)` is, for each node, what one coefficient of 1 there can lose.
+    `rounding (B, *)` is, for each node, what one coefficient of 1 there can lose; `multipliers (S, B, *)` are added to
+    the coefficients that arrive at a node: a search knows the sign of what they multiply (β-CROWN).
     """
 
     graph: Graph
@@ -39,11 +40,13 @@ class Backward:
     offsets: Mapping[str, Tensor]
     stops: Mapping[str, Interval]
     rounding: Mapping[str, Tensor] | None
+    multipliers: Mapping[str, Tensor] = field(default_factory=dict)
 
-    def bound(self, start: str, rows: Coefficient, both: bool = False) -> Tensor:
+    def bound(self, start: str, rows: Coefficient, both: bool = False, seen: dict[str, Tensor] | None = None) -> Tensor:
         """Lower bounds of rows at `start`: `(S, B)`; with `both` `(2S, B)`, the second half those of the negated rows.
 
-        Rows and their negatives share the walk until the first nonlinearity.
+        Rows and their negatives share the walk until the first nonlinearity. The coefficients `(S, B, *)` of the input
+        and of nonlinear nodes are left in `seen`.
         """
         pending: dict[str, Coefficient] = {start: rows}
         total = torch.zeros((), dtype=self.region.box().lower.dtype, device=self.region.box().lower.device)
@@ -51,6 +54,9 @@ class Backward:
         position = [node.name for node in self.graph.nodes].index(start)
         for node in reversed(self.graph.nodes[: position + 1]):
             coefficient = pending.pop(node.name, None)
+            if node.name in self.multipliers:
+                pull = Dense(self.multipliers[node.name])
+                coefficient = pull if coefficient is None else coefficient.plus(pull)
             if coefficient is None:
                 continue
             ends = node.name in self.stops or not isinstance(node.op, Affine) or not node.inputs
@@ -62,6 +68,8 @@ class Backward:
             if self.rounding is not None:
                 loss = self.rounding[node.name]
                 lost = lost + coefficient.magnitude_dot(loss) + TINY * loss.flatten(1).sum(1)  # underflowed ones too
+            if seen is not None and not isinstance(node.op, Affine):
+                seen[node.name] = coefficient.dense()
             parts, constant = self._step(node, coefficient)
             total = total + constant
             for name, part in zip(node.inputs if parts else (), parts, strict=True):

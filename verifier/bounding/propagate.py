@@ -28,11 +28,22 @@ CACHED = 2048  # rows times inputs of a walk, where few inputs leave room for mo
 
 
 @dataclass(frozen=True, eq=False)
+class Form:
+    """Rows from below as linear functions of the input: at least `base + sum(|coefficient| * t)`, where `t` is how far
+    each input is from the end of the box where the row is least. `base (S, B)`, `coefficient (S, B, *in)`."""
+
+    base: Tensor
+    coefficient: Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class Bounds:
-    """`table` holds an interval for every node; `rows (S, B)` lower bounds of the specification's rows, if any."""
+    """`table` holds an interval for every node; `rows (S, B)` lower bounds of the specification's rows, if any, and
+    `form` the linear ones that a walk back to the input found."""
 
     table: dict[str, Interval]
     rows: Tensor | None
+    form: Form | None = None
 
 
 @dataclass(frozen=True)
@@ -126,8 +137,7 @@ class _Run:
                     self.zonotopes.enter(node)
             elif self.tightens and node.name in self.readers and not self.options.stop():
                 self._tighten(node)
-        rows = None if specification is None else self._rows(specification)
-        return Bounds(self.state.table, rows)
+        return self._rows(specification) if specification is not None else Bounds(self.state.table, None)
 
     def _tighten(self, node: Node) -> None:
         """Walk back from entries that some reader does not see as linear yet; with slopes, from those left again."""
@@ -182,23 +192,33 @@ class _Run:
         rows = units(node, index, search).with_negative().dense()
         return optimise(state, search, node.name, rows, alpha, self.options.stop)
 
-    def _rows(self, specification: Specification) -> Tensor:
+    def _rows(self, specification: Specification) -> Bounds:
         state, method = self.state, self.method
         like = state.region.box().lower
         specification = specification.to(like.dtype, like.device)
         start = state.graph.output
         curved = [node.name for nodes in self.readers.values() for node in nodes]
         stops = {name: state.table[name] for name in curved} if isinstance(method, Ibp) else {}
-        chunks = []
+        linear, chunks, forms = [], [], []
         for rows in specification.rows.split(self._chunk(state.graph.by_name[start], None)):
+            seen: dict[str, Tensor] = {}
             with torch.no_grad():
-                bound = state.backward(stops=stops).bound(start, Dense(rows))
+                bound = state.backward(stops=stops).bound(start, Dense(rows), seen=seen)
+            linear.append(bound)
+            forms.append(seen.get(state.graph.input.name))
             if isinstance(method, AlphaCrown):
                 bound = torch.maximum(bound, optimise(state, self.search, start, rows, method, self.options.stop))
             if self.zonotopes is not None:
                 bound = torch.maximum(bound, self.zonotopes.rows(rows))
             chunks.append(bound)
-        bounds = torch.cat(chunks) + specification.offset
+        form = None
+        if all(part is not None for part in forms):
+            form = Form(self._shifted(torch.cat(linear), specification), torch.cat(forms))  # type: ignore[arg-type]
+        return Bounds(state.table, self._shifted(torch.cat(chunks), specification), form)
+
+    def _shifted(self, bounds: Tensor, specification: Specification) -> Tensor:
+        """With the rows' offsets."""
+        bounds = bounds + specification.offset
         if not self.options.proof:
             return bounds
         return bounds - (bounds.abs() + specification.offset.abs()) * 4 * torch.finfo(bounds.dtype).eps

@@ -75,7 +75,12 @@ class State:
             losses={name: loss[index] for name, loss in self.losses.items()},
         )
 
-    def backward(self, lines: dict[str, Lines] | None = None, stops: dict[str, Interval] | None = None) -> Backward:
+    def backward(
+        self,
+        lines: dict[str, Lines] | None = None,
+        stops: dict[str, Interval] | None = None,
+        multipliers: dict[str, Tensor] | None = None,
+    ) -> Backward:
         """A walk over what is known; `lines` replace the known ones."""
         return Backward(
             self.graph,
@@ -85,6 +90,7 @@ class State:
             self.graph.offsets,
             stops or {},
             self.losses if self.rounding else None,
+            multipliers or {},
         )
 
     def choose(self, name: str, slopes: Slopes) -> Lines:

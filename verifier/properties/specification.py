@@ -33,16 +33,21 @@ class Specification:
         if len(self.clause) != len(self.rows) or self.rows.shape[:2] != self.offset.shape:
             raise InputError("a specification needs one clause number and one offset for every row")
 
-    def margin(self, values: Tensor) -> Tensor:
-        """Values (or lower bounds) of the rows `(S, B)` to that of the whole `(B,)`: least clause, its best row.
+    def clauses(self, values: Tensor) -> Tensor:
+        """Values (or lower bounds) of the rows `(S, B)` to those of the clauses `(K, B)`: each its best row's.
 
-        Positive exactly where the specification holds: a closed row that is zero counts as the least positive number.
+        Positive exactly where a clause holds: a closed row that is zero counts as the least positive number.
         """
         if any(self.closed):
             enough = torch.tensor(self.closed, device=values.device).unsqueeze(1) & (values >= 0)
             values = torch.where(enough, values.clamp(min=torch.finfo(values.dtype).tiny), values)
-        best = [values[[i for i, c in enumerate(self.clause) if c == k]].amax(0) for k in sorted(set(self.clause))]
-        return torch.stack(best).amin(0)
+        index = torch.tensor(self.clause, device=values.device).unsqueeze(1).expand_as(values)
+        best = values.new_full((max(self.clause) + 1, values.shape[1]), -torch.inf)
+        return best.scatter_reduce(0, index, values, "amax")
+
+    def margin(self, values: Tensor) -> Tensor:
+        """Values (or lower bounds) of the rows `(S, B)` to that of the whole `(B,)`: its least clause."""
+        return self.clauses(values).amin(0)
 
     def values(self, y: Tensor) -> Tensor:
         """The rows at outputs `y (B, *out)`: `(S, B)`."""

@@ -1,0 +1,193 @@
+"""Branch and bound over the input: boxes are bounded, clipped by what the bounds prove, and cut, until all are proved.
+
+The way to go where few inputs vary (Wang et al. 2018, ReluVal; Bunel et al. 2020). Every bound on the way is a proof in
+float64 already, so a box that leaves the search is proved.
+"""
+
+import time
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from verifier.attacks.attack import replay
+from verifier.bounding.methods import Crown, Method
+from verifier.bounding.propagate import Bounds, Options, propagate
+from verifier.complete.boxes import Boxes, whole
+from verifier.complete.search import Search, Work
+from verifier.interval import Interval
+from verifier.problem import Problem
+from verifier.regions import Box
+from verifier.regions.box import Inner
+from verifier.verdict import Falsified, Reason, Unknown, Verdict, Verified
+
+ROUND = 0.5  # seconds that a round should take: time is asked between them
+NARROW = 2.0**-40  # of a box's magnitude: beyond that cutting proves nothing
+
+
+@dataclass(frozen=True)
+class InputSplit(Search):
+    """Boxes are bounded by `bound`, up to `batch` at a time, and cut along the input that moves the open rows most."""
+
+    bound: Method = field(default_factory=Crown)
+    batch: int = 2048
+    name = "input-split"
+
+    def __call__(self, problem: Problem, work: Work) -> list[Verdict]:
+        if not isinstance(problem.region, Box):
+            return [Unknown(Reason.UNSUPPORTED, -torch.inf, self.name, "only boxes are cut")] * problem.batch
+        search = _Cuts(self, problem, work)
+        with torch.no_grad():
+            search.run()
+        return search.verdicts()
+
+
+class _Cuts:
+    """One run: the boxes still open, and what is known of each question."""
+
+    def __init__(self, method: InputSplit, problem: Problem, work: Work) -> None:
+        self.method, self.problem, self.work = method, problem, work
+        self.clause = torch.tensor(problem.specification.clause)
+        self.frontier = whole(problem.region.box(), int(self.clause.max()) + 1)
+        self.found: dict[int, Falsified] = {}
+        self.margin = torch.full((problem.batch,), torch.inf, dtype=torch.float64)  # the least that was proved
+        self.stuck = torch.zeros(problem.batch, dtype=torch.bool)
+        self.stuck_bound = torch.full((problem.batch,), torch.inf, dtype=torch.float64)
+        self.graph = problem.model.graph.to(torch.float32)
+        self.done, self.size = 0, 64
+
+    def run(self) -> None:
+        while len(self.frontier) and not self.work.late() and self.done < self.work.domains:
+            if self.found and (self.work.together or len(self.found) == self.problem.batch):
+                return
+            start = time.monotonic()
+            order = self.frontier.bound.argsort()
+            taken, self.frontier = self.frontier[order[: self.size]], self.frontier[order[self.size :]]
+            left = self._round(taken)
+            if left is None:  # the time was up: bounds are not worth their name
+                self.frontier = self.frontier.joined(taken)
+                return
+            self.done += len(taken)
+            self.frontier = self.frontier.joined(left)
+            self._adapt(time.monotonic() - start)
+            worst = float(self.frontier.bound.min()) if len(self.frontier) else float("inf")
+            self.work.note(f"{self.method.name}: {self.done} boxes, {len(self.frontier)} open, worst {worst:.4g}")
+
+    def verdicts(self) -> list[Verdict]:
+        return [self.found.get(i) or self._verdict(i) for i in range(self.problem.batch)]
+
+    def _verdict(self, i: int) -> Verdict:
+        mine = self.frontier.owner == i
+        if not mine.any() and not self.stuck[i]:
+            return Verified(float(self.margin[i].clamp(max=torch.finfo(torch.float64).max)), self.method.name)
+        best = float(torch.cat([self.frontier.bound[mine], self.stuck_bound[i : i + 1]]).min())
+        if mine.any():
+            reason = Reason.TIME if self.work.late() else Reason.DOMAINS
+            return Unknown(reason, best, self.method.name, f"after {self.done} boxes, {int(mine.sum())} open")
+        return Unknown(Reason.NUMERICS, best, self.method.name, "boxes became too small to be cut")
+
+    def _round(self, boxes: Boxes) -> Boxes | None:
+        """What is left of the boxes, cut; None where the time was up before they were bounded."""
+        problem = self._part(boxes)
+        bounds = self._bounds(problem)
+        if bounds is None:
+            return None
+        assert bounds.rows is not None
+        boxes = self._close(boxes, problem, bounds.rows)
+        keep = boxes.open.any(1).nonzero().flatten()
+        boxes, rows = boxes[keep], bounds.rows[:, keep]
+        form = bounds.form
+        weight = None
+        if form is not None and len(keep):
+            base, coefficient = form.base[:, keep], form.coefficient[:, keep]
+            self._attack(boxes, coefficient, rows)
+            before, boxes = boxes.width, boxes.clipped(base, coefficient, self.clause)
+            self._proved(boxes.owner[(boxes.width < before).flatten(1).any(1)], 0.0)  # by how much, clipping can't say
+            some = ~boxes.empty
+            boxes, weight = boxes[some], self._weight(boxes, rows, coefficient)[some]
+        boxes = boxes[torch.tensor([i not in self.found for i in boxes.owner.tolist()], dtype=torch.bool)]
+        return self._cut(boxes, weight if weight is not None and len(weight) == len(boxes) else None)
+
+    def _part(self, boxes: Boxes) -> Problem:
+        whole = self.problem.select(boxes.owner)
+        outer = Interval(boxes.lower, boxes.upper)
+        return Problem(whole.model, Box(outer, Inner(boxes.lower, boxes.upper)), whole.specification)
+
+    def _bounds(self, problem: Problem) -> Bounds | None:
+        work = self.work
+        options = Options(torch.float64, "cpu", work.bytes, True, stop=work.late, deployed=work.deployed)
+        bounds = propagate(problem.model.graph, problem.region, self.method.bound, problem.specification, options)
+        return None if work.late() else bounds
+
+    def _close(self, boxes: Boxes, problem: Problem, rows: Tensor) -> Boxes:
+        """Without the clauses that are proved, and with the boxes' bounds."""
+        values = problem.specification.clauses(rows).T  # (N, K)
+        open_ = boxes.open & ~(values > 0)
+        self._proved(boxes.owner, torch.where(boxes.open & (values > 0), values, torch.inf).amin(1))
+        bound = torch.where(open_, values, torch.inf).amin(1)
+        return Boxes(boxes.owner, boxes.lower, boxes.upper, open_, bound)
+
+    def _proved(self, owner: Tensor, margin: Tensor | float) -> None:
+        values = torch.as_tensor(margin, dtype=torch.float64).expand(len(owner))
+        self.margin = self.margin.scatter_reduce(0, owner, values, "amin")
+
+    def _attack(self, boxes: Boxes, coefficient: Tensor, rows: Tensor) -> None:
+        """Try the corner where the worst row is least by its linear bound, and the centre."""
+        worst = torch.where(boxes.open.T[self.clause], rows, torch.inf).argmin(0)
+        slope = coefficient[worst, torch.arange(len(boxes))]
+        corner = torch.where(slope > 0, boxes.lower, boxes.upper)
+        for x in (corner, (boxes.lower + boxes.upper) / 2):
+            problem = self.problem.select(boxes.owner)
+            x = problem.region.project(x.float())
+            y = self.graph(x).double()
+            margin = problem.specification.margin(problem.specification.values(y))
+            hits = (margin <= 0).nonzero().flatten()
+            hits = hits[margin[hits].argsort()][:16]
+            if len(hits):
+                self._replay(boxes.owner[hits], x[hits])
+
+    def _replay(self, owner: Tensor, x: Tensor) -> None:
+        for i, answer in zip(owner.tolist(), replay(self.problem.select(owner), x, self.method.name), strict=True):
+            if answer is not None:
+                self.found.setdefault(i, answer)
+
+    def _weight(self, boxes: Boxes, rows: Tensor, coefficient: Tensor) -> Tensor:
+        """How much each input moves the best row of the open clauses, per unit: `(N, n)`."""
+        weight = torch.zeros_like(boxes.lower.flatten(1))
+        for k in range(boxes.open.shape[1]):
+            mine = (self.clause == k).nonzero().flatten()
+            best = mine[rows[mine].argmax(0)]
+            slope = coefficient[best, torch.arange(len(boxes))].flatten(1).abs()
+            weight = weight + slope * boxes.open[:, k].unsqueeze(1)
+        return weight
+
+    def _cut(self, boxes: Boxes, weight: Tensor | None) -> Boxes:
+        """Cut along the input with the greatest effect, several times while the boxes are few."""
+        for _ in range(6):
+            if not len(boxes) or 2 * len(boxes) > max(2, self.size):
+                return boxes
+            width = boxes.width.flatten(1)
+            size = torch.maximum(boxes.lower.abs(), boxes.upper.abs()).flatten(1)
+            stuck = (width <= NARROW * size).all(1)
+            self._stuck(boxes[stuck])
+            boxes = boxes[~stuck]
+            if not len(boxes):
+                return boxes
+            width = width[~stuck]
+            effect = width
+            if weight is not None:
+                weight = weight[~stuck]
+                effect = width * (weight + 0.05 * weight.mean(1, keepdim=True) + torch.finfo(width.dtype).tiny)
+                weight = weight.repeat(2, 1)
+            boxes = boxes.halves(effect.argmax(1))
+        return boxes
+
+    def _stuck(self, boxes: Boxes) -> None:
+        self.stuck[boxes.owner] = True
+        self.stuck_bound = self.stuck_bound.scatter_reduce(0, boxes.owner, boxes.bound, "amin")
+
+    def _adapt(self, seconds: float) -> None:
+        if seconds < ROUND / 2:
+            self.size = min(2 * self.size, self.method.batch)
+        elif seconds > 2 * ROUND:
+            self.size = max(self.size // 2, 1)
