@@ -22,8 +22,11 @@ class Session:
     run: Callable[[Sequence[str], dict[str, np.ndarray]], list[np.ndarray]]
 
 
-def session(model: ModelProto, threads: int) -> Session:
-    """ONNX Runtime, or the reference of the onnx package for models that ONNX Runtime does not know yet."""
+def session(model: ModelProto, threads: int, deployed: bool = False) -> Session:
+    """ONNX Runtime, or the reference of the onnx package for models that ONNX Runtime does not know yet.
+
+    `deployed` takes ONNX Runtime's own settings, as whoever deploys the file does.
+    """
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -31,9 +34,10 @@ def session(model: ModelProto, threads: int) -> Session:
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
     options.use_deterministic_compute = True
-    # Beyond the basic level, a quantised weight makes ONNX Runtime round activations to 8 bits (measured: 2 %).
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.add_session_config_entry("session.disable_quant_qdq", "1")
+    # Unless deployed: beyond the basic level, a quantised weight makes ONNX Runtime round activations to 8 bits (measured: 2 %).
+    if not deployed:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
 
     def create(data: bytes) -> Session:
         made = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
@@ -77,13 +81,18 @@ class OrtEvaluator:
 
     One input is always run alone, so replaying a witness is exactly what a deployed network computes. Several are run
     in one call only where the file leaves its leading axis open and the first batch came out as its rows alone do.
-    `group` is the size of a fixed leading axis that was found to be a batch axis.
+    `group` is the size of a fixed leading axis that was found to be a batch axis. Several `outputs` are joined flat.
     """
 
     def __init__(
-        self, model: ModelProto, feeds: Sequence[Feed], output: str, group: int | None = None, threads: int = 2
+        self,
+        model: ModelProto,
+        feeds: Sequence[Feed],
+        outputs: Sequence[str],
+        group: int | None = None,
+        threads: int = 2,
     ) -> None:
-        self._model, self._feeds, self._output = model, tuple(feeds), output
+        self._model, self._feeds, self._outputs = model, tuple(feeds), list(outputs)
         self._group, self._threads = group, threads
         self._batches: bool | None = None if self._open_batch() else False
 
@@ -128,14 +137,24 @@ class OrtEvaluator:
         from verifier.formats.onnx.wide import WideReference
 
         reference = WideReference(self._model)
-        return np.stack([reference(split(row, self._feeds))[0] for row in np.asarray(x, dtype=np.float64)])
+        order = [info.name for info in self._model.graph.output]
+        rows = (reference(split(row, self._feeds)) for row in np.asarray(x, dtype=np.float64))
+        return np.stack([self._joined([outs[order.index(name)] for name in self._outputs]) for outs in rows])
 
     @cached_property
     def _session(self) -> "Session":
         return session(self._model, self._threads)
 
-    def _run(self, feeds: dict[str, np.ndarray]) -> np.ndarray:
-        return np.asarray(self._session.run([self._output], feeds)[0])
+    def _run(self, feeds: dict[str, np.ndarray], rows: int = 0) -> np.ndarray:
+        return self._joined(self._session.run(self._outputs, feeds), rows)
+
+    @staticmethod
+    def _joined(outputs: Sequence[np.ndarray], rows: int = 0) -> np.ndarray:
+        """The only output as it is; several flat one behind the other, with `rows` so for each row."""
+        if len(outputs) == 1:
+            return np.asarray(outputs[0])
+        shape = (rows, -1) if rows else (-1,)
+        return np.concatenate([np.asarray(out).reshape(shape) for out in outputs], axis=-1)
 
     def _singly(self, x: np.ndarray) -> np.ndarray:
         rows = [self._run(split(row, self._feeds)) for row in x]
@@ -143,7 +162,9 @@ class OrtEvaluator:
 
     def _together(self, x: np.ndarray) -> np.ndarray:
         (feed,) = self._feeds
-        out = self._run({feed.name: feed.array(x.reshape(len(x), *feed.shape[1:]))})
+        out = self._run({feed.name: feed.array(x.reshape(len(x), *feed.shape[1:]))}, len(x))
+        if len(self._outputs) > 1:
+            return out.astype(np.float32)
         return out.reshape(len(x), 1, *out.shape[1:]).astype(np.float32)
 
     def _grouped(self, x: np.ndarray, group: int) -> np.ndarray:

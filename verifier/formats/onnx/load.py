@@ -1,7 +1,8 @@
 """`load_onnx`: from a file to a `Model`."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,23 @@ from verifier.formats.onnx.local_functions import inline
 from verifier.formats.onnx.source import read_model
 from verifier.formats.onnx.structure import initializer_names, reads, sort_nodes
 from verifier.formats.onnx.translate import Walk, named, report
-from verifier.formats.onnx.values import Const, Sequence, Wire, type_name
+from verifier.formats.onnx.values import Tensorial, Wire, type_name
+from verifier.formats.onnx.values import Sequence as Listed
 from verifier.graph.graph import Graph
+from verifier.graph.ops.shape import Concat, Reshape
 from verifier.model import Model
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of a file: `tensors` by name, outputs or inner ones, joined flat where they are several; sizes of
+    inputs by name where one is no choice for an open axis. `check` sees what the tensors turned out to be.
+    """
+
+    tensors: tuple[str, ...]
+    shapes: Mapping[str, tuple[int, ...]]
+    notes: tuple[str, ...] = ()
+    check: Callable[[Mapping[str, Tensorial]], None] = lambda _: None
 
 
 def load_onnx(
@@ -32,51 +47,61 @@ def load_onnx(
     taken otherwise; `shapes` gives sizes by input name where one is no sensible choice for an open axis.
     Raises: `InvalidModel` for a broken file, `UnsupportedModel` with a list of all obstacles.
     """
+
+    def choose(model: ModelProto) -> Wanted:
+        name, notes = choose_output(model, output)
+        return Wanted((name,), dict(shapes or {}), tuple(notes))
+
+    return load_tensors(path, choose)
+
+
+def load_tensors(path: str | Path, choose: Callable[[ModelProto], Wanted]) -> Model:
+    """As `load_onnx`, of the tensors that `choose` wants of the file. One keeps its shape, several are joined flat."""
     path = Path(path)
     try:
-        return _load(path, output, dict(shapes or {}))
+        return _load(path, choose)
     except VerifierError as error:
         if str(error).startswith((path.name, str(path))):
             raise
         raise type(error)(f"{path.name}: {error}") from error
 
 
-def _load(path: Path, output: str | None, shapes: dict[str, tuple[int, ...]]) -> Model:
+def _load(path: Path, choose: Callable[[ModelProto], Wanted]) -> Model:
     model = inline(read_model(path))
     for node in model.graph.node:
         if node.domain == "ai.onnx":  # the default domain by its other name, which not all engines know
             node.domain = ""
     embed_external(model, path.parent)
-    feeds, notes = feeds_of(model, shapes)
-    name, more = choose_output(model, output)
-    notes += more + remarks(model, feeds)
-    prune(model, name, feeds)
-    group = None if shapes else possible_batch(model, feeds)
+    wanted = choose(model)
+    feeds, notes = feeds_of(model, wanted.shapes)
+    notes += [*wanted.notes, *remarks(model, feeds)]
+    prune(model, wanted.tensors, feeds)
+    group = None if wanted.shapes or len(wanted.tensors) > 1 else possible_batch(model, feeds)
     if group is not None:
-        found = _as_batch(model, name, feeds, group, path)
+        found = _as_batch(model, wanted, feeds, group, path)
         if found is not None:
             return replace(found, notes=(*notes, *found.notes))
         notes.append(f"the leading size {group} was kept: outputs do not belong to one row of the input each")
     try:
-        graph, decided = translate(model, name, feeds, path.name)
+        graph, decided = translate(model, wanted, feeds, path.name)
     except InvalidModel as error:
-        if shapes or not any(axis for feed in feeds for axis in feed.open_axes):
+        if wanted.shapes or not any(axis for feed in feeds for axis in feed.open_axes):
             raise
         raise InvalidModel(
             f"{error}. Perhaps because of sizes that were chosen: {'; '.join(notes)}. To fix them in the file: "
             "python -m onnxruntime.tools.make_dynamic_shape_fixed IN.onnx OUT.onnx --dim_param NAME --dim_value SIZE"
         ) from error
-    return Model(graph, OrtEvaluator(model, feeds, name), str(path), (*notes, *decided))
+    return Model(graph, OrtEvaluator(model, feeds, wanted.tensors), str(path), (*notes, *decided))
 
 
-def _as_batch(model: ModelProto, output: str, feeds: tuple[Feed, ...], group: int, path: Path) -> Model | None:
+def _as_batch(model: ModelProto, wanted: Wanted, feeds: tuple[Feed, ...], group: int, path: Path) -> Model | None:
     """The model with one row instead of `group`, if the file treats its rows independently."""
     one = single(feeds)
     try:
-        graph, notes = translate(model, output, one, path.name)
+        graph, notes = translate(model, wanted, one, path.name)
     except VerifierError:
         return None
-    evaluator = OrtEvaluator(model, one, output, group)
+    evaluator = OrtEvaluator(model, one, wanted.tensors, group)
     if not rows_agree(graph, evaluator, group):
         return None
     decided = f"the leading size {group} of the input is a batch axis (checked in {evaluator.name}); it was taken as 1"
@@ -105,18 +130,20 @@ def choose_output(model: ModelProto, output: str | None) -> tuple[str, list[str]
     return names[0], [others] if len(names) > 1 else []
 
 
-def prune(model: ModelProto, output: str, feeds: tuple[Feed, ...]) -> None:
-    """Keep only what the output needs, sorted, in place: neither we nor another engine ever sees the rest."""
+def prune(model: ModelProto, outputs: Sequence[str], feeds: tuple[Feed, ...]) -> None:
+    """Keep only what the outputs need, sorted, in place: neither we nor another engine ever sees the rest."""
     graph = model.graph
-    nodes = sort_nodes(graph, [output], {feed.name for feed in feeds} | set(initializer_names(graph)))
+    nodes = sort_nodes(graph, list(outputs), {feed.name for feed in feeds} | set(initializer_names(graph)))
     if len(nodes) != len(graph.node) or any(a is not b for a, b in zip(nodes, graph.node, strict=True)):
         copies = [NodeProto.FromString(node.SerializeToString()) for node in nodes]
         del graph.node[:]
         graph.node.extend(copies)
-    needed = {output}.union(*(reads(node) for node in graph.node))
+    needed = set(outputs).union(*(reads(node) for node in graph.node))
     keep_only(graph.initializer, lambda tensor: tensor.name in needed)
     keep_only(graph.sparse_initializer, lambda tensor: tensor.values.name in needed)
-    keep_only(graph.output, lambda info: info.name == output)
+    keep_only(graph.output, lambda info: info.name in outputs)
+    for name in set(outputs) - {info.name for info in graph.output}:
+        graph.output.add().name = name  # an inner tensor; engines infer its type
 
 
 def keep_only(items: Any, wanted: Callable[[Any], bool]) -> None:
@@ -126,7 +153,7 @@ def keep_only(items: Any, wanted: Callable[[Any], bool]) -> None:
             del items[i]
 
 
-def translate(model: ModelProto, output: str, feeds: tuple[Feed, ...], file: str) -> tuple[Graph, list[str]]:
+def translate(model: ModelProto, wanted: Wanted, feeds: tuple[Feed, ...], file: str) -> tuple[Graph, list[str]]:
     """The graph of a sorted model and notes on decisions; all obstacles in one error."""
     names = {name for node in model.graph.node for name in node.output} | {feed.name for feed in feeds}
     builder, wires = start(feeds, frozenset(names))
@@ -136,18 +163,34 @@ def translate(model: ModelProto, output: str, feeds: tuple[Feed, ...], file: str
     context = Context(builder, opset, frozenset(names))
     walk = Walk(context, {**initial_values(model), **wires})
     walk.run(model.graph.node)
-    walk.require(output)
+    for name in wanted.tensors:
+        walk.require(name)
     if walk.obstacles:
         raise report(file, walk.obstacles)
-    value = walk.values[output]
-    if isinstance(value, Sequence):
-        raise InvalidModel(f"the output {output!r} is a sequence, not a tensor")
-    wire = value if isinstance(value, Wire) else constant_output(context, model, value)
+    found: dict[str, Tensorial] = {}
+    for name in wanted.tensors:
+        value = walk.values[name]
+        if isinstance(value, Listed):
+            raise InvalidModel(f"the output {name!r} is a sequence, not a tensor")
+        found[name] = value
+    wanted.check(found)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    return named(builder.finish(wire.node, metadata), context.final), context.notes
+    return named(builder.finish(output_of(context, found), metadata), context.final), context.notes
 
 
-def constant_output(context: Context, model: ModelProto, value: Const) -> Wire:
+def output_of(context: Context, found: Mapping[str, Tensorial]) -> str:
+    """The node of the only tensor, or of all of them, flat, one behind the other."""
+    nodes = [constant_output(context, name, value).node for name, value in found.items()]
+    if len(nodes) == 1:
+        return nodes[0]
+    builder = context.builder
+    sizes = [math.prod(value.shape) for value in found.values()]
+    flat = [builder.add(Reshape((n,)), node, name=f"{node}~flat") for n, node in zip(sizes, nodes, strict=True)]
+    return builder.add(Concat(0), *flat, name="tensors")
+
+
+def constant_output(context: Context, name: str, value: Tensorial) -> Wire:
     """A network that ignores its input is odd but no error."""
-    node = context.builder.constant(value.tensor(), model.graph.output[0].name)
-    return Wire(node, value.shape, value.type)
+    if isinstance(value, Wire):
+        return value
+    return Wire(context.builder.constant(value.tensor(), name), value.shape, value.type)
