@@ -5,6 +5,7 @@ Every case first holds without the bug, so that what fails is the mutant and not
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -60,8 +61,8 @@ def test_1_nan_read_as_proved(monkeypatch: Patch) -> None:
     """`not (bound <= 0)`: what is no number counts as positive."""
     original = Backward.bound
 
-    def believing(self: Backward, start: str, rows: Coefficient, both: bool = False) -> Tensor:
-        found = original(self, start, rows, both)
+    def believing(self: Backward, start: str, rows: Coefficient, **options: Any) -> Tensor:
+        found = original(self, start, rows, **options)
         return torch.where(found == -torch.inf, 1.0, found)
 
     def broken() -> Case:
