@@ -1,0 +1,1 @@
+"""The benchmark runner: lists of instances, solvers side by side, peers' records beside them."""
