@@ -5,7 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from verifier.formats.vnnlib.scope import Scope
-from verifier.formats.vnnlib.terms import TRUE, Term, compare
+from verifier.formats.vnnlib.terms import TRUE, WHOLE, Term, compare, exact
 from verifier.formats.vnnlib.tokens import SIDES, Mistake, is_number, number, quoted
 from verifier.properties.expression import And, Comparison, Entry, Formula, Polynomial
 
@@ -80,25 +80,13 @@ class Assertions:
         value = exact(-constant / coefficient)
         if value is None or len(monomial) != 1 or monomial[0].name not in self.scope.inputs:
             return False
+        if self.scope.dtypes[monomial[0].name].startswith(WHOLE) and value != int(value):
+            return False
         self.bound(monomial[0], FLIPPED[comparison.relation] if coefficient < 0 else comparison.relation, value)
         return True
 
 
 FRACTIONAL = {"real", "float16", "float32", "float64", "bfloat16"}  # any literal fits
-
-
-def exact(value: Fraction) -> Decimal | None:
-    """The same number as a decimal; None where it has no finite expansion."""
-    twos = (value.denominator & -value.denominator).bit_length() - 1
-    rest, fives = value.denominator >> twos, 0
-    while rest % 5 == 0:
-        rest, fives = rest // 5, fives + 1
-    if rest != 1:
-        return None
-    places = max(twos, fives)
-    whole = value.numerator * 10**places // value.denominator
-    sign, digits = int(whole < 0), str(abs(whole))
-    return Decimal((sign, tuple(map(int, digits)), -places))
 
 
 def described(value: object) -> str:

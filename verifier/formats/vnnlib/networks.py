@@ -12,7 +12,7 @@ SIGNED = ("int4", "int8", "int16", "int32", "int64")
 DTYPES = frozenset(("real", *FLOATS, "float4e2m1", *SIGNED, *(f"u{dtype}" for dtype in SIGNED), "bool"))
 KINDS: dict[str, Kind] = {"declare-input": "input", "declare-hidden": "hidden", "declare-output": "output"}
 TYPED = re.compile(r"([^\s\[]++)\s*+\[([^\]]*+)\]", re.ASCII)
-INDEX = re.compile(r"\s*+\d{1,18}+\s*+", re.ASCII)
+DIGITS = re.compile(r"[\d\s,]*+", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,12 @@ def name(word: object) -> str:
 
 def indices(inside: str) -> tuple[int, ...] | None:
     """What brackets hold; None where that is not a list of natural numbers."""
-    words = inside.split(",") if inside.strip() else []
-    return tuple(map(int, words)) if all(map(INDEX.fullmatch, words)) else None
+    if not DIGITS.fullmatch(inside):
+        return None
+    try:
+        return tuple(map(int, inside.split(","))) if inside.strip() else ()
+    except ValueError:  # two numbers without a comma, a comma without a number, or too long a number
+        return None
 
 
 def variable(kind: Kind, args: Sequence[object]) -> Variable:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Context, Decimal, Inexact
 from fractions import Fraction
 
 from verifier.formats.vnnlib.tokens import Mistake
@@ -10,7 +11,8 @@ from verifier.properties.expression import And, Comparison, Formula, Monomial, O
 TRUE: Formula = And(())
 FALSE: Formula = Or(())
 MOST_TERMS = 100_000  # of one product; its written form is far shorter than what it stands for
-MOST_BITS = 100_000  # of one coefficient
+MOST_BITS = 14_000  # of a coefficient's numerator and denominator, somewhat over 4000 digits
+WIDE = Context(prec=100_000, traps=[Inexact])
 WHOLE = ("int", "uint", "bool")  # types whose literals have no decimal point start so
 
 
@@ -59,8 +61,9 @@ def times(terms: Sequence[Term]) -> Term:
 
 
 def checked(polynomial: Polynomial) -> Polynomial:
-    if any(c.numerator.bit_length() + c.denominator.bit_length() > MOST_BITS for c in polynomial.terms.values()):
-        raise Mistake("a number of more than 30,000 digits")
+    for c in polynomial.terms.values():
+        if max(c.numerator.bit_length(), c.denominator.bit_length()) > MOST_BITS:
+            raise Mistake("the sums and products of this comparison give a number of more than 4000 digits")
     return polynomial
 
 
@@ -97,3 +100,13 @@ def disjunction(formulas: Sequence[Formula]) -> Formula:
     if any(isinstance(arg, And) and not arg.args for arg in args):
         return TRUE
     return args[0] if len(args) == 1 else Or(tuple(args))
+
+
+def exact(value: Fraction) -> Decimal | None:
+    """The same number as a decimal; None where it has no finite expansion."""
+    twos = (value.denominator & -value.denominator).bit_length() - 1
+    rest, fives = value.denominator >> twos, 0
+    while rest % 5 == 0:
+        rest, fives = rest // 5, fives + 1
+    places = max(twos, fives)
+    return Decimal(value.numerator * 10**places // value.denominator).scaleb(-places, WIDE) if rest == 1 else None

@@ -45,7 +45,8 @@ def is_number(word: str) -> bool:
 def number(word: str) -> Decimal:
     """Exactly the number that is written."""
     match = LITERAL.fullmatch(word) if len(word) <= LONGEST else None
-    if match is None or (match[1] and (len(match[1]) > 8 or abs(int(match[1])) > LONGEST)):
+    exponent = match[1] if match else ""
+    if match is None or (exponent and (len(exponent) > 8 or abs(int(exponent)) > LONGEST)):
         raise Mistake(f"expected a number such as -1, 0.5 or 1e-05, found {quoted(word)}")
     return Decimal(word)
 
