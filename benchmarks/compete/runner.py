@@ -11,8 +11,9 @@ from pathlib import Path
 
 from compete import sandbox, witness
 from compete.instances import Instance
+from compete.question import Question, question
 from compete.records import Log, Record, done, read
-from compete.solvers import Answer, Question, Solver, question
+from compete.solvers import Answer, Solver
 
 GRACE_S = 5.0  # a solver is killed this long after its limit
 PREPARE_S = 600.0  # the competition's limit
@@ -48,7 +49,7 @@ def attempt(name: str, solver: Solver, instance: Instance, limits: Limits, stop:
             )
 
         try:
-            asked = question(solver, instance, limit, scratch)
+            asked = question(instance, limit, scratch, unpacked=solver.unpacked)
             preparation = solver.prepare(asked)
             if preparation and (ended := limited(preparation, PREPARE_S)).code:
                 return replace(blank, note=f"prepare_instance.sh ended with {ended.code}. {last_line(err)}")

@@ -18,6 +18,7 @@ import onnx
 import onnxruntime
 
 from verifier.formats.vnnlib.query import Network, Query, Variable
+from verifier.formats.vnnlib.reader import read
 from verifier.properties.expression import Entry
 
 State = Literal["valid", "invalid", "unchecked"]
@@ -41,7 +42,7 @@ class Printed:
 def check(text: str, query: Path, models: Mapping[str, Path]) -> tuple[State, str]:
     """Whether the assignment satisfies the query, and if not or if that can't be found out, why."""
     try:
-        asked = _read(query)
+        asked = read(query)
         values = replay(asked, printed(text, asked), models)
     except Invalid as error:
         return "invalid", str(error)
@@ -49,12 +50,6 @@ def check(text: str, query: Path, models: Mapping[str, Path]) -> tuple[State, st
         return "unchecked", f"the witness could not be replayed: {type(error).__name__}: {error}"[:300]
     fault = broken(asked, values)
     return ("invalid", fault) if fault else ("valid", "")
-
-
-def _read(query: Path) -> Query:
-    from verifier.formats.vnnlib import read
-
-    return read(query)
 
 
 def printed(text: str, query: Query) -> list[Printed]:
@@ -122,7 +117,7 @@ def _evaluated(
     listed = [i for i in model.graph.input if version != "1.0" or i.name not in stored]  # 2.0 counts those with a value
     if len(listed) != len(network.inputs) or len(model.graph.output) != len(network.outputs):
         raise ValueError(f"the model has {len(listed)} inputs and {len(model.graph.output)} outputs")
-    arrays = {v.name: _array(tensors[v.name], i, v) for v, i in zip(network.inputs, listed, strict=True)}
+    arrays = {v.name: _array(tensors[v.name], i, v, version) for v, i in zip(network.inputs, listed, strict=True)}
     names = [output.name for output in model.graph.output]
     hidden = [v.onnx_name for v in network.hidden]
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in hidden if name not in names)
@@ -134,14 +129,16 @@ def _evaluated(
     return arrays | {v.name: np.asarray(a) for v, a in zip((*network.hidden, *network.outputs), found, strict=True)}
 
 
-def _array(tensor: Printed, listed: onnx.ValueInfoProto, variable: Variable) -> np.ndarray[Any, Any]:
+def _array(tensor: Printed, listed: onnx.ValueInfoProto, variable: Variable, version: str) -> np.ndarray[Any, Any]:
     """The values in the type and shape that the model takes."""
     kind = listed.type.tensor_type
     dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
     sizes = [d.dim_value for d in kind.shape.dim]  # 0 where the file leaves it open
     shape = sizes if all(sizes) else list(variable.shape)
-    if len(variable.shape) <= 1 < len(sizes) and not all(sizes):  # flat, as in 1.0: open sizes are one
+    if version == "1.0" and not all(sizes):  # which knows no shapes: open sizes are one
         shape = [size or 1 for size in sizes]
+    if version != "1.0" and tensor.shape != variable.shape:
+        raise Invalid(f"{tensor.name} has the shape {list(tensor.shape)}, expected {list(variable.shape)}")
     if len(tensor.values) != math.prod(variable.shape):
         raise Invalid(f"{tensor.name} has {len(tensor.values)} values, expected {math.prod(variable.shape)}")
     try:
