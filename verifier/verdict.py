@@ -22,6 +22,7 @@ class Trust(Enum):
     """On what a `Verified` rests."""
 
     RECHECKED = "re-derived in float64 with outward rounding"
+    SOLVER = "a MILP solver's bound, not re-derived"
 
 
 @dataclass(frozen=True, eq=False)

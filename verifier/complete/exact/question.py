@@ -1,0 +1,73 @@
+"""One question while it is worked on: its proven bounds, its open clauses as programs, and the replay of points."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from verifier.attacks.attack import replay
+from verifier.bounding.methods import Method
+from verifier.bounding.propagate import Options, propagate
+from verifier.complete.exact.encode import Encoder
+from verifier.complete.exact.program import Program, Vector
+from verifier.complete.search import Work
+from verifier.interval import Interval
+from verifier.problem import Problem
+from verifier.verdict import Falsified
+
+NEAR = 1e-3  # a margin of a point, in units of the output, up to which the replay is asked
+
+
+@dataclass(eq=False)
+class Question:
+    """A problem with a batch of one. `clauses` are those that `method` left open, and `proved` is the least proven
+    bound of the others."""
+
+    problem: Problem
+    method: Method
+    work: Work
+    name: str
+    table: dict[str, Interval] = field(default_factory=dict)
+    clauses: dict[int, float] = field(default_factory=dict)
+    proved: float = np.inf
+
+    def bound(self) -> None:
+        """Bounds of every node and row that hold in real arithmetic."""
+        work, asked = self.work, self.problem.specification
+        options = Options(work.dtype, work.device, work.bytes, proof=True, stop=work.late)
+        found = propagate(self.problem.model.graph, self.problem.region, self.method, asked, options)
+        assert found.rows is not None
+        self.table = dict(found.table)
+        for clause in sorted(set(asked.clause)):
+            best = float(found.rows[self.rows_of(clause), 0].max())
+            if best > 0:
+                self.proved = min(self.proved, best)
+            else:
+                self.clauses[clause] = best
+
+    def encoder(self) -> Encoder:
+        """An encoder of the network over the region, with the bounds that are known."""
+        region = self.problem.region.to(torch.float64, "cpu")
+        return Encoder(self.problem.model.graph.to(torch.float64, "cpu"), region, self.table)
+
+    def program(self, encoder: Encoder, clause: int) -> Program:
+        """The least value of the clause's greatest row."""
+        asked, index = self.problem.specification, self.rows_of(clause)
+        rows = asked.rows[index, 0].flatten(1).double().cpu().numpy()
+        offset = asked.offset[index, 0].double().cpu().numpy()
+        return encoder.minimum(np.concatenate([offset[:, None], rows], axis=1))
+
+    def rows_of(self, clause: int) -> list[int]:
+        return [i for i, c in enumerate(self.problem.specification.clause) if c == clause]
+
+    def refute(self, point: Vector | None) -> Falsified | None:
+        """Is the input in a program's point a counterexample? Solvers are not believed: it is moved into the region in
+        float32 and replayed."""
+        if point is None or not np.isfinite(point).all():
+            return None
+        shape = self.problem.region.shape
+        x = torch.from_numpy(point[: torch.Size(shape).numel()].copy()).reshape(1, *shape).float()
+        x = self.problem.region.to(torch.float64, "cpu").project(x)
+        asked = self.problem.specification
+        margin = float(asked.margin(asked.values(self.problem.model.graph.to(torch.float64, "cpu")(x.double()))))
+        return replay(self.problem, x, self.name)[0] if not margin > NEAR else None

@@ -1,0 +1,145 @@
+"""Exact and LP-based methods as searches that a plan can name."""
+
+from abc import abstractmethod
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+
+from verifier.bounding.methods import AlphaCrown, Method
+from verifier.complete.exact.encode import Encoder
+from verifier.complete.exact.highs import Highs
+from verifier.complete.exact.program import Program, Solver, Status
+from verifier.complete.exact.question import Question
+from verifier.complete.exact.safe import lower_bound
+from verifier.complete.exact.tighten import Tightening
+from verifier.complete.exact.tree import Tree
+from verifier.complete.search import Search, Work
+from verifier.errors import UnsupportedModel
+from verifier.problem import Problem
+from verifier.verdict import Falsified, Reason, Trust, Unknown, Verdict, Verified
+
+TOLERANCE = 1e-6  # relative; what a MILP solver's bound must exceed: solvers work to about this feasibility
+
+
+@dataclass(frozen=True)
+class Exact(Search):
+    """What these methods share: proven bounds first, then a program for each clause that is still open."""
+
+    bounding: Method = field(default_factory=AlphaCrown)
+
+    def __call__(self, problem: Problem, work: Work) -> list[Verdict]:
+        verdicts: list[Verdict] = []
+        for number in range(problem.batch):
+            if work.together and verdicts and isinstance(verdicts[-1], Falsified):
+                verdicts.append(Unknown(Reason.TIME, -np.inf, self.name, "another part was falsified"))
+                continue
+            verdicts.append(self._answer(problem.select(torch.tensor([number])), work))
+        return verdicts
+
+    def _answer(self, problem: Problem, work: Work) -> Verdict:
+        question = Question(problem, self.bounding, work, self.name)
+        if work.late():
+            return Unknown(Reason.TIME, -np.inf, self.name)
+        try:
+            question.bound()
+            return self._clauses(question)
+        except UnsupportedModel as error:
+            return Unknown(Reason.UNSUPPORTED, -np.inf, self.name, str(error))
+
+    def _clauses(self, question: Question) -> Verdict:
+        if not question.clauses:
+            return Verified(question.proved, self.name)
+        encoder = self.encode(question)
+        margin, trust = question.proved, Trust.RECHECKED
+        for number, (clause, known) in enumerate(question.clauses.items()):
+            question.work.note(f"{self.name}: clause {number + 1} of {len(question.clauses)}, best bound {known:.4g}")
+            verdict = self.clause(question, encoder, question.program(encoder, clause))
+            if isinstance(verdict, Unknown):
+                return replace(verdict, best=max(verdict.best, min(question.clauses.values())))
+            if isinstance(verdict, Falsified):
+                return verdict
+            margin, trust = min(margin, verdict.margin), trust if verdict.trust is Trust.RECHECKED else verdict.trust
+        return Verified(margin, self.name, trust)
+
+    def encode(self, question: Question) -> Encoder:
+        """The network over the region."""
+        return question.encoder().run()
+
+    @abstractmethod
+    def clause(self, question: Question, encoder: Encoder, program: Program) -> Verdict:
+        """Is the program's value positive?"""
+
+
+@dataclass(frozen=True)
+class Lp(Exact):
+    """The LP relaxation: triangles for ReLU (Ehlers 2017), all neurons together. Safe dual bounds.
+
+    `tightening` bounds undecided neurons by LPs of the layers before them.
+    """
+
+    name = "lp"
+    tightening: Tightening | None = None
+
+    def encode(self, question: Question) -> Encoder:
+        return tightened(question, self.tightening)
+
+    def clause(self, question: Question, encoder: Encoder, program: Program) -> Verdict:
+        answer = Highs()(program.relaxed(), question.work.seconds)
+        if answer.multipliers is None:
+            return Unknown(Reason.SOLVER, -np.inf, self.name, answer.status.value)
+        bound = lower_bound(program, answer.multipliers)
+        if bound > 0:
+            return Verified(bound, self.name)
+        reason = Reason.TIME if answer.status is Status.LIMIT else Reason.LOOSE
+        return question.refute(answer.point) or Unknown(reason, bound, self.name)
+
+
+@dataclass(frozen=True)
+class Milp(Exact):
+    """The network as a mixed-integer program (Tjeng et al. 2019).
+
+    First a tree of LPs of our own, of at most `nodes`, whose every leaf has a safe dual bound: what it proves is
+    re-derived. Then `solver`, whose bound is its word only; the verdict says so.
+    """
+
+    name = "milp"
+    solver: Solver = field(default_factory=Highs)
+    tightening: Tightening | None = field(default_factory=Tightening)
+    nodes: int = 2000
+
+    def encode(self, question: Question) -> Encoder:
+        return tightened(question, self.tightening)
+
+    def clause(self, question: Question, encoder: Encoder, program: Program) -> Verdict:
+        tree = Tree(program, question, self.nodes).run()
+        if not isinstance(tree, Unknown) or tree.reason is not Reason.DOMAINS:
+            return tree
+        scale = max(1.0, abs(tree.best)) if np.isfinite(tree.best) else 1.0
+        enough = TOLERANCE * scale
+        answer = self.solver(program, question.work.seconds, stop_above=2 * enough)
+        if found := question.refute(answer.point):
+            return found
+        if answer.status in (Status.OPTIMAL, Status.LIMIT) and enough < answer.bound < np.inf:
+            return Verified(answer.bound, self.name, Trust.SOLVER)
+        reason = _reason(answer.status, answer.bound, encoder.exact)
+        return Unknown(reason, answer.bound, self.name, answer.status.value)
+
+
+def _reason(status: Status, bound: float, exact: bool) -> Reason:
+    match status:
+        case Status.LIMIT:
+            return Reason.TIME
+        case Status.OPTIMAL:
+            return Reason.NUMERICS if exact or bound > 0 else Reason.LOOSE
+        case Status.INFEASIBLE | Status.FAILED:
+            return Reason.SOLVER
+    raise TypeError(f"no reason is known for {status}")
+
+
+def tightened(question: Question, tightening: Tightening | None) -> Encoder:
+    """The encoded network, undecided neurons tightened on the way."""
+    encoder = question.encoder()
+    if tightening is not None:
+        encoder.tighten = tightening.of(question.work)
+    return encoder.run()
