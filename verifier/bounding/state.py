@@ -80,8 +80,9 @@ class State:
         lines: dict[str, Lines] | None = None,
         stops: dict[str, Interval] | None = None,
         multipliers: dict[str, Tensor] | None = None,
+        losses: dict[str, Tensor] | None = None,
     ) -> Backward:
-        """A walk over what is known; `lines` replace the known ones."""
+        """A walk over what is known; `lines` and what they can lose replace the known ones."""
         return Backward(
             self.graph,
             self.region,
@@ -89,7 +90,7 @@ class State:
             {**self.lines, **(lines or {})},
             self.graph.offsets,
             stops or {},
-            self.losses if self.rounding else None,
+            {**self.losses, **(losses or {})} if self.rounding else None,
             multipliers or {},
         )
 

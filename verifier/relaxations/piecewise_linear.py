@@ -33,6 +33,13 @@ class PiecewiseLinear(Relaxation):
         inside = [torch.minimum(torch.maximum(x.lower, b), x.upper) for b in self.breakpoints(op, x.lower)]
         return [x.lower, *inside, x.upper]
 
+    def cut(self, op: Op, x: Interval) -> Tensor:
+        """At a breakpoint, where one lies inside."""
+        point = x.center
+        for b in self.breakpoints(op, x.lower):
+            point = torch.where((x.lower < b) & (b < x.upper), b, point)
+        return point
+
     def gap(self, op: Op, x: Interval, slope: Tensor) -> tuple[Tensor, Tensor]:
         values = torch.stack([op.forward(c) - slope * c for c in self.corners(op, x)])
         return values.amin(0), values.amax(0)

@@ -63,6 +63,10 @@ class Relaxation(ABC):
         steep = torch.full_like(x.lower, self.steepness(op))
         return Slopes(-steep, -steep), Slopes(steep, steep)
 
+    def cut(self, op: Op, x: Interval) -> Tensor:
+        """Where to cut the interval in two, so that the function is easier on both parts: `(B, *in)`."""
+        return x.center
+
     def spread(self, coefficient: Tensor) -> Tensor:
         """Coefficients `(S, B, *out)` shaped to meet slopes `(B, *in)`."""
         return coefficient

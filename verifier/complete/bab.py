@@ -1,0 +1,178 @@
+"""Branch and bound over activations: domains are bounded in batches, cut where it promises most, and proved as they
+close."""
+
+import time
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from verifier.attacks.attack import replay
+from verifier.bounding.methods import AlphaCrown, Method
+from verifier.bounding.propagate import Options, propagate
+from verifier.complete.branching.branching import Branching
+from verifier.complete.branching.fsb import Fsb
+from verifier.complete.domains import Domains, roots
+from verifier.complete.relaxed import Relaxed, View
+from verifier.complete.search import Search, Work
+from verifier.problem import Problem
+from verifier.verdict import Falsified, Reason, Unknown, Verdict, Verified
+
+ROUND = 1.0  # seconds that a round should take: time is asked between them
+ROOT = 0.35  # of the time, at most, goes into the root's intervals
+COPIES = 6  # tensors of each nonlinear node's size that one walk with gradients holds for a domain
+
+
+@dataclass(frozen=True)
+class Bab(Search):
+    """`root` bounds all nodes once; then each round cuts up to `batch` domains and optimises their children's bounds by
+    `steps` of Adam (`first` at the root), starting from their parent's multipliers."""
+
+    root: Method = field(default_factory=AlphaCrown)
+    branching: Branching = field(default_factory=Fsb)
+    batch: int = 1024
+    steps: int = 8
+    first: int = 30
+    name = "bab"
+
+    def __call__(self, problem: Problem, work: Work) -> list[Verdict]:
+        verdicts: list[Verdict] = []
+        for i in range(problem.batch):
+            share = time.monotonic() + work.seconds / (problem.batch - i)
+            run = _Run(self, problem.select(torch.tensor([i])), work, share)
+            verdicts.append(run.verdict())
+            if work.together and isinstance(verdicts[-1], Falsified):
+                break
+        rest = Unknown(Reason.TIME, -torch.inf, self.name, "another part was falsified")
+        return verdicts + [rest] * (problem.batch - len(verdicts))
+
+
+class _Run:
+    """One question."""
+
+    def __init__(self, method: Bab, problem: Problem, work: Work, deadline: float) -> None:
+        self.method, self.problem, self.work, self.deadline = method, problem, work, deadline
+        self.graph = problem.model.graph.to(torch.float32)
+        self.found: Falsified | None = None
+        self.margin, self.done, self.leaves = torch.inf, 0, 0
+        self.stuck: Domains | None = None
+
+    def late(self) -> bool:
+        return time.monotonic() > self.deadline
+
+    def verdict(self) -> Verdict:
+        start = time.monotonic()
+        root = start + ROOT * (self.deadline - start)
+        options = Options(
+            self.work.dtype,
+            "cpu",
+            self.work.bytes,
+            True,
+            stop=lambda: time.monotonic() > root,
+            deployed=self.work.deployed,
+        )
+        problem = self.problem
+        bounds = propagate(problem.model.graph, problem.region, self.method.root, problem.specification, options)
+        assert bounds.rows is not None
+        clauses = problem.specification.clauses(bounds.rows)[:, 0]
+        self.work.note(f"{self.method.name}: root {float(clauses.min()):.4g}")
+        if bool((clauses > 0).all()):
+            return Verified(float(clauses.min()), self.method.name)
+        self.margin = float(torch.where(clauses > 0, clauses, torch.inf).min())
+        if self.late():
+            return Unknown(Reason.TIME, float(clauses.min()), self.method.name, "at the root")
+        relaxed = Relaxed(problem, bounds.table, self.work.dtype, self.work.deployed)
+        open_ = (~(clauses > 0)).nonzero().flatten()
+        return self._search(relaxed, open_, clauses[open_])
+
+    def _search(self, relaxed: Relaxed, clauses: Tensor, bound: Tensor) -> Verdict:
+        count = relaxed.rows.shape[1]
+        weight = torch.full((len(clauses), count), 1 / count)
+        frontier = self._close(
+            relaxed, self._optimised(relaxed, roots(clauses, weight, relaxed.start), self.method.first)
+        )
+        size = min(self.method.batch, 4)
+        limit = self._limit(relaxed)
+        while len(frontier) and not self.late() and self.done < self.work.domains and self.found is None:
+            start = time.monotonic()
+            order = frontier.bound.argsort()
+            taken, rest = frontier[order[:size]], frontier[order[size:]]
+            children = self._branch(relaxed, taken)
+            frontier = rest.joined(self._close(relaxed, children))
+            self.done += len(taken)
+            seconds = time.monotonic() - start
+            size = (
+                min(2 * size, limit, self.method.batch)
+                if seconds < ROUND / 2
+                else max(size // 2, 1)
+                if seconds > 2 * ROUND
+                else size
+            )
+            worst = float(frontier.bound.min()) if len(frontier) else float("inf")
+            self.work.note(f"{self.method.name}: {self.done} domains, {len(frontier)} open, worst {worst:.4g}")
+        if self.found is not None:
+            return self.found
+        return self._conclusion(frontier)
+
+    def _conclusion(self, frontier: Domains) -> Verdict:
+        name = self.method.name
+        open_ = frontier if self.stuck is None else frontier.joined(self.stuck)
+        if not len(open_):
+            return Verified(max(self.margin, 0.0), name)
+        best = float(open_.bound.min())
+        detail = f"after {self.done} domains, {len(open_)} open"
+        if not len(frontier):
+            return Unknown(Reason.NUMERICS, best, name, f"{detail}, all of them linear")
+        return Unknown(Reason.TIME if self.late() else Reason.DOMAINS, best, name, detail)
+
+    def _branch(self, relaxed: Relaxed, taken: Domains) -> Domains:
+        """The children of the domains, bounded."""
+        view = relaxed.view(taken)
+        self._attack(relaxed, view)
+        place, point = self.method.branching.choose(relaxed, view)
+        leaf = place < 0
+        if bool(leaf.any()):
+            more = taken[leaf]
+            self.stuck = more if self.stuck is None else self.stuck.joined(more)
+        taken, place, point = taken[~leaf], place[~leaf], point[~leaf]
+        return self._optimised(relaxed, taken.cut(place, point), self.method.steps)
+
+    def _optimised(self, relaxed: Relaxed, domains: Domains, steps: int) -> Domains:
+        if not len(domains):
+            return domains
+        return relaxed.optimised(domains, steps, self.late)
+
+    def _close(self, relaxed: Relaxed, domains: Domains) -> Domains:
+        """Without those that are proved."""
+        hopeful = domains.bound > 0
+        if not bool(hopeful.any()):
+            return domains
+        index = hopeful.nonzero().flatten()
+        proof = relaxed.proved(domains[index])
+        done = proof > 0
+        self.leaves += int(done.sum())
+        if bool(done.any()):
+            self.margin = min(self.margin, float(proof[done].min()))
+        keep = torch.ones(len(domains), dtype=torch.bool)
+        keep[index[done]] = False
+        return domains[keep]
+
+    def _attack(self, relaxed: Relaxed, view: View) -> None:
+        """Try the inputs where the linear bounds are least."""
+        slope = view.seen.get(self.graph.input.name)
+        if slope is None:
+            return
+        count = len(view.domains)
+        problem = self.problem.select(torch.zeros(count, dtype=torch.long))
+        x = problem.region.project(problem.region.minimiser(slope[0].double()).float())
+        with torch.no_grad():
+            y = self.graph(x).double()
+        margin = problem.specification.margin(problem.specification.values(y))
+        hits = (margin <= 0).nonzero().flatten()[:8]
+        for answer in replay(problem.select(hits), x[hits], self.method.name) if len(hits) else []:
+            self.found = self.found or answer
+
+    def _limit(self, relaxed: Relaxed) -> int:
+        """How many domains fit into memory at once."""
+        entries = sum(torch.Size(node.shape).numel() for node in relaxed.search.graph.nodes)
+        return max(1, self.work.bytes // (2 * 4 * COPIES * entries))
