@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from onnx import ModelProto, TensorProto, ValueInfoProto
@@ -20,7 +21,17 @@ TYPES = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE} | {
 NAMES = {code: name for name, code in TYPES.items()}
 
 
-def load_network(path: str | Path, network: Network, wanted: Sequence[str], flat: bool = False) -> Model:
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """`places`: where in the model's flattened output each wanted variable begins. `types`: the file's own type of each
+    input variable."""
+
+    model: Model
+    places: Mapping[str, int]
+    types: Mapping[str, str]
+
+
+def load_network(path: str | Path, network: Network, wanted: Sequence[str], flat: bool = False) -> Loaded:
     """The file that `network` stands for; the model's output is the tensor of the only variable of `wanted`, or those
     of several, flat, one behind the other.
 
@@ -30,14 +41,21 @@ def load_network(path: str | Path, network: Network, wanted: Sequence[str], flat
         InputError: a variable does not fit the file; names both.
     """
 
+    places: dict[str, int] = {}
+    types: dict[str, str] = {}
+
     def choose(model: ModelProto) -> Wanted:
         fit = _Fit(model, network, Path(path).name)
-        return fit.flat() if flat else fit.declared(wanted)
+        codes = [info.type.tensor_type.elem_type for info in inputs_of(model, len(network.inputs))]
+        variables = network.inputs * len(codes) if flat else network.inputs
+        types.update((v.name, NAMES.get(code, "")) for v, code in zip(variables, codes, strict=False))
+        return fit.flat() if flat else fit.declared(wanted, places)
 
     model = load_tensors(path, choose)
     if flat:
         _check_flat(model, network, Path(path).name)
-    return model
+        places[network.outputs[0].name] = 0
+    return Loaded(model, places, types)
 
 
 class _Fit:
@@ -46,9 +64,9 @@ class _Fit:
     def __init__(self, model: ModelProto, network: Network, file: str) -> None:
         self.model, self.network, self.file = model, network, file
 
-    def declared(self, wanted: Sequence[str]) -> Wanted:
-        """Match by place, hidden tensors by name; adopt the declared shapes."""
-        inputs = self._inputs()
+    def declared(self, wanted: Sequence[str], places: dict[str, int]) -> Wanted:
+        """Match by place, hidden tensors by name; adopt the declared shapes. `places` is filled when they are known."""
+        inputs = inputs_of(self.model, len(self.network.inputs))
         outputs = list(self.model.graph.output)
         self._count("input", self.network.inputs, inputs)
         self._count("output", self.network.outputs, outputs)
@@ -64,28 +82,22 @@ class _Fit:
             for v in variables:
                 value = found[tensors[v.name]]
                 self._same(v, tensors[v.name], value.shape, value.type)
+            first = 0
+            for name, value in found.items():
+                places.update((v.name, first) for v in variables if tensors[v.name] == name)
+                first += math.prod(value.shape)
 
         return Wanted(names, shapes, check=check)
 
     def flat(self) -> Wanted:
         """Dialect 1.0: only the numbers of entries count."""
-        inputs, outputs = self._inputs(), list(self.model.graph.output)
+        inputs, outputs = inputs_of(self.model, len(self.network.inputs)), list(self.model.graph.output)
         asked = math.prod(self.network.inputs[0].shape)
         shapes = _sizes(inputs, asked)
         sizes = [math.prod(_dims(info, 1)) for info in outputs]
         several = len(outputs) > 1 and sizes[0] != math.prod(self.network.outputs[0].shape) == sum(sizes)
         chosen = outputs if several else outputs[:1]
         return Wanted(tuple(info.name for info in chosen), shapes)
-
-    def _inputs(self) -> list[ValueInfoProto]:
-        """With as many variables as there are inputs, those with an initializer are inputs as well: it is dropped."""
-        graph = self.model.graph
-        known = set(initializer_names(graph))
-        if any(info.name in known for info in graph.input) and len(graph.input) == len(self.network.inputs):
-            taken = {info.name for info in graph.input}
-            keep_only(graph.initializer, lambda tensor: tensor.name not in taken)
-            return list(graph.input)
-        return [info for info in graph.input if info.name not in known]
 
     def _hidden(self, variable: Variable) -> str:
         produced = [name for node in self.model.graph.node for name in node.output if name]
@@ -127,6 +139,17 @@ class _Fit:
             f"network {self.network.name} ({self.file}): {variable.kind} {variable.name}, declared {variable.dtype} "
             f"[{shape}], {what}"
         )
+
+
+def inputs_of(model: ModelProto, asked: int) -> list[ValueInfoProto]:
+    """With as many variables as there are inputs, those with an initializer are inputs as well: it is dropped."""
+    graph = model.graph
+    known = set(initializer_names(graph))
+    if any(info.name in known for info in graph.input) and len(graph.input) == asked:
+        taken = {info.name for info in graph.input}
+        keep_only(graph.initializer, lambda tensor: tensor.name not in taken)
+        return list(graph.input)
+    return [info for info in graph.input if info.name not in known]
 
 
 def _dims(info: ValueInfoProto, default: int | None) -> tuple:

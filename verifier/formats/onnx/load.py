@@ -19,8 +19,8 @@ from verifier.formats.onnx.local_functions import inline
 from verifier.formats.onnx.source import read_model
 from verifier.formats.onnx.structure import initializer_names, reads, sort_nodes
 from verifier.formats.onnx.translate import Walk, named, report
-from verifier.formats.onnx.values import Tensorial, Wire, type_name
 from verifier.formats.onnx.values import Sequence as Listed
+from verifier.formats.onnx.values import Tensorial, Wire, type_name
 from verifier.graph.graph import Graph
 from verifier.graph.ops.shape import Concat, Reshape
 from verifier.model import Model
