@@ -50,8 +50,10 @@ def plot(results: Sequence[Judged]) -> str:
     parts.append(_line(LEFT, y(0), LEFT, y(counts[-1]), "#333"))
     parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 12, "seconds, each instance on its own", "middle"))
     parts.append(_text(LEFT, TOP - 9, "instances solved", "middle"))
+    own = {tool: number for number, tool in enumerate(times)}  # colours stay with a tool from plot to plot
     for number, (tool, solved) in enumerate(_ranked(times).items()):
-        style = f'stroke="{COLOURS[number % 8]}" stroke-width="2" stroke-dasharray="{DASHES[number // 8 % 3]}"'
+        colour, dash = COLOURS[own[tool] % 8], DASHES[own[tool] // 8 % 3]
+        style = f'stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"'
         height = TOP + 10 + 20 * number
         parts.append(f'<path d="{_steps(solved, x, y)}" fill="none" {style}/>' if solved else "")
         parts.append(f'<path d="M{WIDTH - RIGHT + 16},{height}h22" fill="none" {style}/>')

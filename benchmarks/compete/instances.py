@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import gzip
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -49,13 +50,21 @@ class Instance:
 
     @property
     def missing(self) -> list[Path]:
-        return [path for path in (*self.models.values(), self.query) if not path.is_file()]
+        """Files that are not there, or of which only a Git LFS pointer is."""
+        return [path for path in (*self.models.values(), self.query) if not path.is_file() or _is_pointer(path)]
 
 
 def stored(path: Path) -> Path:
     """The file itself, or its packed form if only that is there."""
     packed = path.with_name(path.name + ".gz")
     return packed if packed.is_file() and not path.is_file() else path
+
+
+def _is_pointer(path: Path) -> bool:
+    if path.stat().st_size > 1024:
+        return False
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        return file.read(40).startswith(b"version https://git-lfs")
 
 
 def read(path: Path) -> list[Instance]:

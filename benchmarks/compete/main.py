@@ -74,7 +74,10 @@ def ran(args: argparse.Namespace) -> list[records.Record]:
     there = [instance for instance in chosen if not instance.missing]
     if len(there) < len(chosen):
         lost = next(i for i in chosen if i.missing)
-        print(f"{len(chosen) - len(there)} instances left out, files are missing: {lost.missing[0]}", file=sys.stderr)
+        print(
+            f"{len(chosen) - len(there)} instances left out, files are missing (or Git LFS pointers): {lost.missing[0]}",
+            file=sys.stderr,
+        )
     if not there:
         raise SystemExit(f"none of the {len(listed)} instances is left. Check --family, --sample and --only.")
     table = dict(solvers.named(text) for text in args.solver or ["verifier"])

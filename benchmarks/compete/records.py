@@ -15,7 +15,7 @@ SOLVED = ("sat", "unsat")
 
 @dataclass(frozen=True)
 class Record:
-    """What a tool answered. `witness` is empty, valid, invalid (then the verdict is error) or unchecked."""
+    """What a tool answered. `witness` is empty, valid, tolerated, invalid (then the verdict is error) or unchecked."""
 
     tool: str
     benchmark: str

@@ -128,4 +128,7 @@ def versus(results: Sequence[Judged], ours: str, peer: str) -> str:
 
 
 def timed(result: Judged) -> str:
-    return f"{result.record.verdict if result.solved else result.outcome} {result.record.wall_s:.2f} s"
+    """What it came to in words: an answer that doesn't count is told as what it counts as."""
+    word = "late" if result.outcome == "open" and result.record.overrun else result.record.verdict
+    word = result.outcome if result.outcome in ("wrong", "invalid") else word
+    return f"{word} {result.record.wall_s:.2f} s"

@@ -1,13 +1,15 @@
 """Is a printed counterexample one? Replayed in ONNX Runtime on the CPU and held against the query, exactly.
 
-The rules are those of the 2026 competition, without its tolerance: printed outputs are ignored; inputs are rounded to
-the network's type first, and these are the ones that must meet the query's constraints.
+The rules are those of the 2026 competition: printed outputs are ignored; inputs are rounded to the network's type first,
+and these are the ones that must meet the query's constraints. Where they do so only up to 1e-4 the witness is
+`tolerated`: it counts as an answer, as many queries fix an input to a decimal that no float32 is equal to, but it
+refutes nobody. Constraints with an output in them must hold exactly.
 """
 
 import gzip
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -19,9 +21,10 @@ import onnxruntime
 
 from verifier.formats.vnnlib.query import Network, Query, Variable
 from verifier.formats.vnnlib.reader import read
-from verifier.properties.expression import Entry
+from verifier.properties.expression import And, Comparison, Entry, Formula, Or
 
-State = Literal["valid", "invalid", "unchecked"]
+State = Literal["valid", "tolerated", "invalid", "unchecked"]
+TOLERANCE = Fraction(1, 10**4)
 HEADER = re.compile(r"(\w+)\s+(\w+)\s+\[([\d,\s]*)\]\s*")
 
 
@@ -48,8 +51,10 @@ def check(text: str, query: Path, models: Mapping[str, Path]) -> tuple[State, st
         return "invalid", str(error)
     except Exception as error:  # of the reader or the engine: nothing is known about the witness then
         return "unchecked", f"the witness could not be replayed: {type(error).__name__}: {error}"[:300]
-    fault = broken(asked, values)
-    return ("invalid", fault) if fault else ("valid", "")
+    fault = broken(asked, values, Fraction(0))
+    if not fault:
+        return "valid", ""
+    return ("invalid" if broken(asked, values, TOLERANCE) else "tolerated"), fault
 
 
 def printed(text: str, query: Query) -> list[Printed]:
@@ -150,15 +155,31 @@ def _array(tensor: Printed, listed: onnx.ValueInfoProto, variable: Variable, ver
     return array.reshape(shape)
 
 
-def broken(query: Query, values: Mapping[Entry, Fraction]) -> str:
-    """The first constraint that the values break, or nothing."""
+def broken(query: Query, values: Mapping[Entry, Fraction], tolerance: Fraction) -> str:
+    """The first constraint that the values break, or nothing; constraints of inputs alone may be off by `tolerance`."""
     for entry, bound in query.least.items():
-        if values[entry] < Fraction(bound):
+        if values[entry] < Fraction(bound) - tolerance:
             return f"{entry.name}[{entry.index}] = {float(values[entry])!r} is below {bound}"
     for entry, bound in query.greatest.items():
-        if values[entry] > Fraction(bound):
+        if values[entry] > Fraction(bound) + tolerance:
             return f"{entry.name}[{entry.index}] = {float(values[entry])!r} is above {bound}"
+    inputs = {variable.name for network in query.networks for variable in network.inputs}
     for number, assertion in enumerate(query.assertions, 1):
-        if not assertion.at(values):
+        if not (_wider(assertion, inputs, tolerance) if tolerance else assertion).at(values):
             return f"assertion {number} of {len(query.assertions)} does not hold"
     return ""
+
+
+def _wider(formula: Formula, inputs: Container[str], by: Fraction) -> Formula:
+    """The formula, its comparisons of inputs alone true up to `by`."""
+    match formula:
+        case And(args):
+            return And(tuple(_wider(arg, inputs, by) for arg in args))
+        case Or(args):
+            return Or(tuple(_wider(arg, inputs, by) for arg in args))
+        case Comparison(left, relation):
+            if relation == "!=" or not all(entry.name in inputs for entry in left.entries()):
+                return formula
+            below = Comparison(left - by, "<=")
+            return below & Comparison(-left - by, "<=") if relation == "==" else below
+    raise TypeError(f"no formula is a {type(formula).__name__}")

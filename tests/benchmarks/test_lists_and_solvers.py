@@ -38,6 +38,9 @@ def test_a_checkout_in_all_its_layouts(tmp_path: Path) -> None:
     assert len(found[1].missing) == 3
     write(folder / "b/vnnlib/p.vnnlib.gz", "")
     assert found[2].query == folder / "b/vnnlib/p.vnnlib.gz"  # stored packed, listed plain
+    pointer = folder / "b/n.onnx.gz"
+    pointer.write_bytes(gzip.compress(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"))
+    assert pointer in found[2].missing
 
 
 @pytest.mark.parametrize("text", ["", "a,b,c\n", "a,b\n", "x,a,b,1,sat,more\n"])
@@ -61,7 +64,7 @@ def test_selection_is_drawn_by_its_seed_and_keeps_the_order(tmp_path: Path) -> N
 def test_the_public_instances_and_the_random_sample() -> None:
     every = instances.read(LISTED)
     assert len(every) == 651
-    assert not [i for i in every if i.missing]
+    assert {Path(i.onnx).name for i in every if i.missing} <= {"mscn_2048d_dual.onnx.gz"}  # a Git LFS pointer
     sample = instances.keys(LISTED.parents[1] / "peers" / "complete.csv", "random")
     assert len(instances.select(every, only=sample)) == len(sample) == 82
 

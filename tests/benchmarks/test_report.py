@@ -42,6 +42,13 @@ def test_a_peer_that_contradicts_settles_nothing_without_a_witness() -> None:
     assert outcomes(judge([shown], [record("peer", "g", "unsat")])) == ["falsified", "wrong"]
 
 
+def test_a_tolerated_witness_is_an_answer_but_refutes_nobody() -> None:
+    near = record("ours", "g", "sat", witness="tolerated")
+    assert outcomes(judge([near], [])) == ["falsified"]
+    assert outcomes(judge([near], [record("peer", "g", "unsat")])) == ["wrong", "wrong"]
+    assert outcomes(judge([record("ours", "g", "sat", witness="tolerated", expected="unsat")], [])) == ["wrong"]
+
+
 def test_a_competition_disputes_nothing_and_other_instances_do_not_count() -> None:
     theirs = [record("old", "g", "sat"), record("old", "h", "sat")]
     results = judge([record("ours", "g", "unsat")], [], theirs)
