@@ -63,8 +63,11 @@ def stored(path: Path) -> Path:
 def _is_pointer(path: Path) -> bool:
     if path.stat().st_size > 1024:
         return False
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        return file.read(40).startswith(b"version https://git-lfs")
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            return file.read(40).startswith(b"version https://git-lfs")
+    except (OSError, EOFError):
+        return False  # not packed as its name says: the solver's business
 
 
 def read(path: Path) -> list[Instance]:

@@ -74,10 +74,8 @@ def ran(args: argparse.Namespace) -> list[records.Record]:
     there = [instance for instance in chosen if not instance.missing]
     if len(there) < len(chosen):
         lost = next(i for i in chosen if i.missing)
-        print(
-            f"{len(chosen) - len(there)} instances left out, files are missing (or Git LFS pointers): {lost.missing[0]}",
-            file=sys.stderr,
-        )
+        lacks = f"missing or a Git LFS pointer, the first is {lost.missing[0]}"
+        print(f"{len(chosen) - len(there)} instances left out: a file is {lacks}", file=sys.stderr)
     if not there:
         raise SystemExit(f"none of the {len(listed)} instances is left. Check --family, --sample and --only.")
     table = dict(solvers.named(text) for text in args.solver or ["verifier"])

@@ -1,7 +1,7 @@
 """Is a printed counterexample one? Replayed in ONNX Runtime on the CPU and held against the query, exactly.
 
-The rules are those of the 2026 competition: printed outputs are ignored; inputs are rounded to the network's type first,
-and these are the ones that must meet the query's constraints. Where they do so only up to 1e-4 the witness is
+The rules are those of the 2026 competition: printed outputs are ignored; inputs are rounded to the network's type
+first, and these are the ones that must meet the query's constraints. Where they do so only up to 1e-4 the witness is
 `tolerated`: it counts as an answer, as many queries fix an input to a decimal that no float32 is equal to, but it
 refutes nobody. Constraints with an output in them must hold exactly.
 """

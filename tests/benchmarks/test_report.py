@@ -91,7 +91,7 @@ def test_versus_lists_differences_both_ways_and_slow_easy_ones() -> None:
     ]
     text = report.versus(judge([A, B, D, F], [*theirs, record("peer", "f", "timeout", 61.0)]), "ours", "peer")
     assert "on 4 instances" in text
-    assert "solved by peer, not by ours: 1\n  digits  net.onnx  d  ours open 65.00 s, peer unsat 50.00 s" in text
+    assert "solved by peer, not by ours: 1\n  digits  net.onnx  d  ours timeout 65.00 s, peer unsat 50.00 s" in text
     assert "solved by ours, not by peer: 0" in text
     assert "of 2 that peer solves in 10 s: 1\n  digits  net.onnx  a  ours unsat 2.00 s, peer unsat 3.00 s" in text
 
