@@ -15,6 +15,9 @@ from verifier.attacks.attack import Attack
 from verifier.attacks.pgd import Pgd
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounding.propagate import Options, propagate
+from verifier.complete.bab import Bab
+from verifier.complete.input_split import InputSplit
+from verifier.complete.portfolio import Portfolio
 from verifier.complete.search import Search, Work
 from verifier.errors import InputError, UnsupportedModel
 from verifier.graph.graph import Graph
@@ -62,6 +65,14 @@ PLANS: dict[str, tuple[Stage, ...]] = {
         Crown(intermediate=False),
         Zonotope(),
         Crown(),
+        Pgd(steps=100, restarts=10),
+        Portfolio(),
+    ),
+    "bounds": (
+        Pgd(steps=20, restarts=2),
+        Crown(intermediate=False),
+        Zonotope(),
+        Crown(),
         AlphaCrown(),
         Pgd(steps=100, restarts=10),
     ),
@@ -70,6 +81,8 @@ PLANS: dict[str, tuple[Stage, ...]] = {
     "crown": (Pgd(), Crown()),
     "alpha-crown": (Pgd(), AlphaCrown()),
     "zonotope": (Pgd(), Zonotope()),
+    "bab": (Pgd(), Bab()),
+    "input-split": (Pgd(), InputSplit()),
     "attack": (Pgd(steps=100, restarts=10),),
 }
 

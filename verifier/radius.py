@@ -123,8 +123,10 @@ def max_radius(
         check: first compare the graph with the model's own engine, as `verify_each` does.
         **settings: `device`, `dtype`, `seed` and `memory`, as for `verify_each`.
 
-    Method: bisection to 2 %, or 1e-4 where that is coarser.
+    Method: bisection to 2 %, or 1e-4 where that is coarser. `auto` means `bounds` here: a search would spend the whole
+    time on the first radius that bounds leave open.
     """
+    method = "bounds" if method == "auto" else method
     searches = _start(center, norm, lower, upper, start, plan(method))
     if check:
         compare(model, around(center, searches[0].start if searches else 0.0, norm, lower, upper))

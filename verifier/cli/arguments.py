@@ -10,11 +10,14 @@ from typing import Any, NoReturn
 
 METHODS = (
     "auto",
+    "bounds",
     "interval",
     "crown-ibp",
     "crown",
     "alpha-crown",
     "zonotope",
+    "bab",
+    "input-split",
     "attack",
 )  # for the help; plan() decides
 DESCRIPTION = "Verify that a network keeps its label for every input within a radius of each given input."
@@ -26,6 +29,7 @@ unknown (or failed with an error); 2 the arguments or the model are wrong; 130 o
   verify model.onnx --eps 0.03                        the inputs that the model's metadata names, or a sample that fits
   verify model.onnx --eps 8/255 --inputs photo.png    a file; its label is the model's own, unless --labels says it
   verify model.onnx --max-eps --count 10              how far: largest verified and smallest broken radius
+  verify model.onnx --property p.vnnlib               a VNN-LIB query: is what it asserts impossible?
   verify --explain model.onnx                         the graph, its operators, the conditions of their bounds
 """
 
@@ -52,6 +56,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The arguments, checked as far as that goes without reading files."""
     parser = build()
     args = parser.parse_args(argv)
+    if args.property is None and (args.model is None or args.network):
+        parser.error("which model? Say MODEL.onnx; --network is for properties of several")
+    if args.property is not None:
+        _check_property(parser, args)
+        return args
     if not args.explain and args.eps is None and not args.max_eps:
         parser.error("how far may an input move? Say --eps RADIUS (in input units), or --max-eps to find out")
     if args.max_eps and args.eps == 0:
@@ -66,12 +75,26 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
+def _check_property(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """A property says itself which inputs it is about."""
+    others = {"--eps": args.eps, "--inputs": args.inputs, "--labels": args.labels, "--range": args.range}
+    for option, value in others.items():
+        if value is not None:
+            parser.error(f"a property says where its inputs may be; leave {option} out")
+    if args.max_eps or args.resume or args.explain or args.csv is not None:
+        parser.error("--property goes with --timeout, --method, --seed, --memory, --device, --dtype and --json")
+    if (args.model is None) == (not args.network):
+        parser.error("give the property's MODEL.onnx, or --network NAME=MODEL.onnx for each network that it declares")
+
+
 def build() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="verify", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("model", help="an .onnx, .onnx.gz or .pt2 file")
+    add("model", nargs="?", help="an .onnx, .onnx.gz or .pt2 file")
+    add("--property", metavar="FILE", help="a .vnnlib file, 1.0 or 2.0, that says where and what; instead of --eps")
+    add("--network", action="append", type=named, metavar="NAME=FILE", help="a network that the property declares")
     add("--eps", type=radius, metavar="R", help="radius in input units, before any normalisation: 0.03, 8/255")
     add("--max-eps", action="store_true", help="find each input's largest verified and smallest broken radius")
     add("--norm", choices=("inf", "2", "1"), default="inf", help="norm of the radius (default: inf)")
@@ -92,6 +115,13 @@ def build() -> argparse.ArgumentParser:
     add("--explain", action="store_true", help="show the graph, the conditions of its bounds and the plan; no verdicts")
     add("--version", nargs=0, action=_Version, help="show versions, solvers and devices")
     return parser
+
+
+def named(text: str) -> tuple[str, str]:
+    name, equals, path = text.partition("=")
+    if not (name and equals and path):
+        raise argparse.ArgumentTypeError(f"expected NAME=MODEL.onnx, not {text!r}")
+    return name, path
 
 
 def radius(text: str) -> float:
