@@ -75,7 +75,16 @@ def table(header: Row, rows: Iterable[Row]) -> str:
 def summary(results: Sequence[Judged]) -> str:
     text = table((*COLUMNS, *TIMES), (t.row for t in tallies(results)))
     wrong = [f"wrong: {r.record.tool}  {name(r)}  {r.record.verdict}" for r in results if r.outcome == "wrong"]
-    return "\n".join([text, *sorted(wrong), *sorted(doubtful(results))])
+    return "\n".join([text, *uneven(results), *sorted(wrong), *sorted(doubtful(results))])
+
+
+def uneven(results: Sequence[Judged]) -> list[str]:
+    """A line that tells which tools had which limits, if they differ."""
+    limits = {t: sorted({r.record.limit_s for r in results if r.record.tool == t}) for t in tools(results)}
+    spans = {tool: "-".join(f"{limit:g}" for limit in dict.fromkeys((l[0], l[-1]))) for tool, l in limits.items()}
+    if len(set(spans.values())) < 2:
+        return []
+    return ["limits differ, PAR-2 can't be compared: " + ", ".join(f"{tool} {span} s" for tool, span in spans.items())]
 
 
 def doubtful(results: Sequence[Judged]) -> list[str]:

@@ -58,8 +58,9 @@ def check(text: str, query: Path, models: Mapping[str, Path]) -> tuple[State, st
 
 
 def printed(text: str, query: Query) -> list[Printed]:
-    """The assignment in the format of the query's version; 1.0: `((X_0 v) (X_1 v) ... (Y_0 v) ...)`."""
-    if query.version != "1.0":
+    """The assignment in either format: `((X_0 v) (X_1 v) ... (Y_0 v) ...)` only suits a 1.0 query; the other one, by
+    which a 1.0 query has the flat variables X and Y, suits both."""
+    if query.version != "1.0" or HEADER.match(text.lstrip()):
         return _blocks(text)
     tensors = []
     for variable in query.networks[0].variables:

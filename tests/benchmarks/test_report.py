@@ -82,6 +82,13 @@ def test_table_csv_and_order(tmp_path: Path) -> None:
     ]
 
 
+def test_limits_that_differ_are_told() -> None:
+    short = record("peer", "a", "unsat", limit=10.0)
+    line = "limits differ, PAR-2 can't be compared: ours 60 s, peer 10 s"
+    assert line in report.summary(judge([A], [short])).splitlines()
+    assert "limits" not in report.summary(judge([A], [record("peer", "a", "unsat")]))
+
+
 def test_versus_lists_differences_both_ways_and_slow_easy_ones() -> None:
     theirs = [
         record("peer", "a", "unsat", 3.0),  # ours took 2.0, more than half

@@ -50,6 +50,8 @@ def check(folder: Path, text: str, query: str = "one.vnnlib") -> tuple[str, str]
 
 def test_a_good_one(files: Path) -> None:
     assert check(files, "((X_0 0.0)\n(X_1 5e-1)\n(Y_0 77))") == ("valid", "")  # printed outputs are ignored
+    assert check(files, "X real [2]\n0.0\n5e-1\nY real [1]\n77\n") == ("valid", "")  # the standard's format
+    assert check(files, "X real [2]\n0.0\nY real [1]\n77\n") == ("invalid", "X has 1 values, expected 2")
 
 
 @pytest.mark.parametrize(
