@@ -21,8 +21,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("complete",),
     ("plan",),
     ("formats",),  # above the graph and below the API; nothing of plans, bounds or attacks, see below
+    ("queries",),
     ("api",),
-    ("inputs", "radius", "results", "samples", "survey"),
+    ("data", "radius", "results", "samples", "survey"),
     ("cli",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -10,7 +10,7 @@ Names are imported on first use, so that the command answers small questions wit
 from importlib import import_module
 
 _HOMES = {
-    "verifier.api": ("bounds", "load", "verify", "verify_each"),
+    "verifier.api": ("bounds", "inputs", "load", "outputs", "verify", "verify_each"),
     "verifier.errors": ("InputError", "InvalidModel", "UnsupportedModel", "VerifierError"),
     "verifier.model": ("Model",),
     "verifier.properties": ("Specification", "robust"),

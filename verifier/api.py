@@ -15,6 +15,8 @@ from verifier.model import Model
 from verifier.plan import Answer, Settings, plan, run
 from verifier.problem import Problem
 from verifier.properties import Specification
+from verifier.properties.expression import Formula
+from verifier.properties.variables import INPUT, OUTPUT, Variables
 from verifier.regions import Region
 from verifier.verdict import Verdict
 
@@ -71,13 +73,24 @@ def load(source: "str | Path | Module", example: Tensor | None = None) -> Model:
         raise
 
 
-def verify(model: Model, region: Region, specification: Specification, **settings: object) -> Verdict:
+def outputs(model: Model) -> Variables:
+    """The model's outputs to write properties with: `y = outputs(model); (y[3] > y[5]) & (y[3] > 0)`."""
+    return Variables(OUTPUT, model.graph.output_shape)
+
+
+def inputs(model: Model) -> Variables:
+    """The model's inputs, for properties that relate outputs to them."""
+    return Variables(INPUT, model.graph.input.shape)
+
+
+def verify(model: Model, region: Region, specification: Specification | Formula, **settings: object) -> Verdict:
     """Answer one question: does the property hold everywhere in the region?
 
     Args:
         model: from `load`.
         region: one region (`B` = 1).
-        specification: what must hold there; see `robust` and `Specification`.
+        specification: what must hold there: a formula over `outputs(model)` and `inputs(model)`, `robust(...)`, or a
+            `Specification`.
         **settings: as for `verify_each`.
 
     Raises:
@@ -91,7 +104,7 @@ def verify(model: Model, region: Region, specification: Specification, **setting
 def verify_each(
     model: Model,
     region: Region,
-    specification: Specification,
+    specification: Specification | Formula,
     *,
     method: str = "auto",
     timeout: float = 60.0,
@@ -116,6 +129,10 @@ def verify_each(
             so already should leave it out.
     """
     settings = Settings(plan(method), timeout, device, dtype, seed, memory)
+    if isinstance(specification, Formula):
+        from verifier.queries.formula import specified
+
+        model, specification = specified(model, specification, region.batch)
     problem = Problem(model, shaped(region, model), specification)
     if check:
         compare(model, problem.region, seed)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from verifier.api import compare, verify_each
-from verifier.inputs import Inputs
+from verifier.data import Inputs
 from verifier.model import Model
 from verifier.properties import robust
 from verifier.radius import ABSOLUTE, Radius, max_radius

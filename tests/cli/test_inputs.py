@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from verifier.api import load
+from verifier.data import Choice, gather, select
 from verifier.errors import InputError
 from verifier.formats.datasets import sample
 from verifier.formats.layout import layout
-from verifier.inputs import Choice, gather, select
 
 
 class TestLayout:

@@ -15,7 +15,7 @@ from verifier.errors import InputError
 from verifier.results import Record, Sink, check_writable
 
 if TYPE_CHECKING:  # at run time only after everything that is cheap was checked
-    from verifier.inputs import Inputs
+    from verifier.data import Inputs
     from verifier.model import Model
     from verifier.survey import Outcome, Survey
 
@@ -127,7 +127,7 @@ def _prepare(args: argparse.Namespace) -> tuple["Survey", "Inputs", str]:
     import torch
 
     from verifier.api import load
-    from verifier.inputs import Choice, gather, select
+    from verifier.data import Choice, gather, select
     from verifier.plan import plan
     from verifier.survey import Question, Survey
 

@@ -1,5 +1,6 @@
 """The `verify` command: arguments in, exit code out; every error that is the user's becomes one line."""
 
+import argparse
 import os
 import sys
 import traceback
@@ -25,9 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Threads that wait for work sleep. Spinning, the default, took 190 s instead of 20 s where two cores were shared.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
-        from verifier.cli.command import explain, verify
-
-        code = explain(args) if args.explain else verify(args)
+        code = _run(args)
         sys.stdout.flush()
         return code
     except VerifierError as error:
@@ -42,6 +41,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         tell(traceback.format_exc().rstrip())
         tell(f"verify: this is a bug of verifier, please report it: {type(error).__name__}: {error}")
         return 2
+
+
+def _run(args: argparse.Namespace) -> int:
+    if args.property is not None:
+        from verifier.cli.property import decide
+
+        return decide(args)
+    from verifier.cli.command import explain, verify
+
+    return explain(args) if args.explain else verify(args)
 
 
 if __name__ == "__main__":

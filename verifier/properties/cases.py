@@ -15,7 +15,7 @@ MOST = 4096  # cases that several disjunctions may multiply to
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from `least` to `greatest`, None where there is no end; an end is left out where it is `above`/`below`."""
+    """Numbers from `least` to `greatest`, None where there is no end. `above` and `below`: without the end itself."""
 
     least: Fraction | Decimal | None = None
     greatest: Fraction | Decimal | None = None

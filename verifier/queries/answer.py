@@ -1,9 +1,8 @@
-"""A query's answer: sat with an assignment that was checked on the assertions themselves, unsat with every box proved."""
+"""A query's answer: sat with an assignment that was checked on the assertions, unsat with every box proved."""
 
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 

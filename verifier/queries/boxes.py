@@ -99,7 +99,8 @@ class Boxes:
             place = self.joint.inputs[entry.name] + entry.index
             own = self._ends(entry.name, [range.least], [range.greatest], (range.above, range.below))
             meant.pop(place, None)
-            meant |= {place: value for value in own.meant.values()}
+            if own.meant:
+                meant[place] = own.meant[0]
             empty |= own.empty
             for k in (0, 1):
                 outer[k][place], inner[k][place] = own.outer[k][0], own.inner[k][0]

@@ -25,7 +25,7 @@ def exposed(joint: Joint, columns: Sequence[Monomial]) -> Model:
     build = _Build(joint)
     entries = sorted({entry for monomial in columns for entry in monomial}, key=build.order)
     values = build.entries(entries)
-    place = {(entry,): i for i, entry in enumerate(entries)}
+    place: dict[Monomial, int] = {(entry,): i for i, entry in enumerate(entries)}
     for degree in range(2, max(map(len, columns)) + 1):
         values = build.products(values, place, sorted({m[:degree] for m in columns if len(m) >= degree}))
     wanted = [place[monomial] for monomial in columns]

@@ -106,7 +106,8 @@ def _groups(cases: Sequence[Case], rows: Sequence[Sequence[Row]]) -> list[list[_
     groups: dict[object, list[_Asked]] = {}
     for box, clauses in boxes.items():
         ordered = sorted(clauses, key=_form)
-        opened = tuple((entry, r.least is None, r.greatest is None) for entry, r in box if None in (r.least, r.greatest))
+        ends = ((entry, r.least is None, r.greatest is None) for entry, r in box)
+        opened = tuple(end for end in ends if any(end[1:]))
         groups.setdefault((tuple(map(_form, ordered)), opened), []).append(_Asked(dict(box), ordered))
     return list(groups.values())
 

@@ -5,9 +5,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from verifier.data import Choice, gather
 from verifier.errors import InputError, InvalidModel
 from verifier.formats.onnx import load_onnx
-from verifier.inputs import Choice, gather
 
 
 def write(path, nodes, **values):

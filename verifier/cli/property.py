@@ -1,0 +1,103 @@
+"""`verify model.onnx --property p.vnnlib`: a query as a property, that what it asserts is impossible."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from verifier.cli.streams import say, tell
+from verifier.errors import InputError
+
+if TYPE_CHECKING:
+    from verifier.formats.vnnlib.query import Query
+    from verifier.queries.answer import Answer
+
+CODES = {"unsat": 0, "sat": 1, "unknown": 3, "timed-out": 3}
+VERDICTS = {"unsat": "verified", "sat": "falsified", "unknown": "unknown", "timed-out": "unknown"}
+SHOWN = 40  # lines of an assignment that are printed; --json has all of it
+
+
+def decide(args: argparse.Namespace) -> int:
+    """Answer, print the verdict with the best bound and why; returns the exit code."""
+    if not Path(args.property).is_file():
+        raise InputError(f"{args.property}: there is no such file")
+    networks = mapping(args.network or [("", args.model)])
+    import torch
+
+    from verifier.formats.vnnlib.reader import read
+    from verifier.plan import Settings, plan
+    from verifier.queries.answer import answer
+
+    query = read(args.property)
+    if not args.network:
+        networks = the_only(query, args.model)
+    settings = Settings(
+        plan(args.method), args.timeout, args.device, getattr(torch, args.dtype), args.seed, args.memory
+    )
+    found = answer(query, networks, settings, tell)
+    out = sys.stderr if args.json == "-" else sys.stdout
+    say(summary(query, found), out)
+    if args.json is not None:
+        _write(args, query, found)
+    return CODES[found.word]
+
+
+def the_only(query: "Query", model: str) -> dict[str, str]:
+    """The file of the only network that needs one."""
+    own = [network.name for network in query.networks if not network.equal_to]
+    if len(own) != 1:
+        raise InputError(f"the property declares the networks {', '.join(own)}; give each: --network {own[0]}={model}")
+    return {own[0]: model}
+
+
+def mapping(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Networks by name, each given once, each file there."""
+    found: dict[str, str] = {}
+    for name, path in pairs:
+        if name in found:
+            raise InputError(f"--network {name}=... was given twice")
+        if not Path(path).is_file():
+            raise InputError(f"{path}: there is no such file")
+        found[name] = path
+    return found
+
+
+def summary(query: "Query", found: "Answer") -> str:
+    """The verdict and why, then the assignment where there is one."""
+    from verifier.queries.assignment import lines
+
+    parts = [f"{VERDICTS[found.word]} ({found.word}) after {found.seconds:.2f} s: {found.reason}"]
+    if found.word != "sat":
+        proved = found.word == "unsat"
+        parts.append(f"proved bound {found.bound:.6g}" if proved else f"best bound {found.bound:.6g} (needs > 0)")
+        return "\n".join(parts)
+    assert found.assignment is not None
+    every = list(lines(query, found.assignment))
+    return "\n".join(parts + every[:SHOWN] + ([f"... {len(every) - SHOWN} lines more"] if len(every) > SHOWN else []))
+
+
+def _write(args: argparse.Namespace, query: "Query", found: "Answer") -> None:
+    """One JSON object; the assignment with every value."""
+    values = None
+    if found.assignment is not None:
+        values = {name: array.tolist() for name, array in found.assignment.items()}
+    record = {
+        "property": args.property,
+        "verdict": VERDICTS[found.word],
+        "answer": found.word,
+        "bound": found.bound if abs(found.bound) < float("inf") else None,
+        "reason": found.reason,
+        "seconds": round(found.seconds, 4),
+        "assignment": values,
+    }
+    line = json.dumps(record)
+    if args.json == "-":
+        say(line, sys.stdout)
+        return
+    try:
+        with Path(args.json).open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+    except OSError as error:
+        raise InputError(f"{args.json} can't be written: {error.strerror or error}") from error
