@@ -7,6 +7,28 @@ from verifier.graph.op import Op
 from verifier.graph.ops.activation import Abs, Ceil, Clip, Floor, LeakyRelu, Relu, Round, Sigmoid, Sign, Tanh
 from verifier.graph.ops.pool import Max
 from verifier.graph.ops.product import Product
+from verifier.graph.ops.smooth import (
+    Acos,
+    Asin,
+    Asinh,
+    Atan,
+    Cos,
+    Cosh,
+    Elu,
+    Erf,
+    Exp,
+    Gelu,
+    GeluTanh,
+    HardSwish,
+    Log,
+    Mish,
+    Power,
+    Silu,
+    Sin,
+    Sinh,
+    Softplus,
+    Softsign,
+)
 from verifier.interval import Interval
 from verifier.numerics import down, gamma, up
 from verifier.relaxations.relaxation import Relaxation, Slopes
@@ -31,6 +53,31 @@ OPS: dict[str, Op] = {
     "round": Round(),
     "sigmoid": Sigmoid(),
     "tanh": Tanh(),
+}
+CURVES: dict[str, Op] = {
+    **{f"power {p:g}": Power(p) for p in (2.0, 3.0, 4.0, 0.5, 1.5, -1.0, -2.0, -0.5, 2.7)},
+    "exp": Exp(),
+    "log": Log(),
+    "sin": Sin(),
+    "cos": Cos(),
+    "asin": Asin(),
+    "acos": Acos(),
+    "atan": Atan(),
+    "sinh": Sinh(),
+    "cosh": Cosh(),
+    "asinh": Asinh(),
+    "erf": Erf(),
+    "softplus": Softplus(),
+    "softsign": Softsign(),
+    "elu": Elu(1.0),
+    "selu": Elu(1.6732632, 1.0507010),
+    "celu": Elu(2.0, 1.0, 2.0),
+    "elu falling": Elu(-0.5),
+    "silu": Silu(),
+    "gelu": Gelu(),
+    "gelu tanh": GeluTanh(),
+    "mish": Mish(),
+    "hard swish": HardSwish(),
 }
 GROUPS: dict[str, Op] = {"max": Max(), "product": Product()}
 ENTRIES = 4  # of the groups that a maximum is tested on
@@ -119,8 +166,9 @@ def points(x: Interval, generator: torch.Generator, count: int = 40) -> Tensor:
 def slack(relaxation: Relaxation, op: Op, x: Interval, slope: Tensor, value: Tensor) -> Tensor:
     """What a proof allows for rounding at a nonlinear node: see `State.loss`; infinite where numbers overflow."""
     size = (slope.abs() + relaxation.steepness(op)) * x.magnitude
-    if fused(op):
-        size = size.sum(-1) + relaxation.image(op.to(x.lower.dtype, "cpu"), x).magnitude
+    size = size.sum(-1) if fused(op) else size
+    if not isinstance(op, tuple(type(o) for o in (*OPS.values(), Max()))):
+        size = size + relaxation.image(op.to(x.lower.dtype, "cpu"), x).magnitude
     finfo = torch.finfo(x.lower.dtype)
     return (gamma(1, x.lower.dtype) * (size + value.abs())).double() + 64 * finfo.smallest_normal * finfo.eps
 

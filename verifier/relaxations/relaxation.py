@@ -4,6 +4,7 @@ For any slope `s`, `gap` encloses `f(x) - s * x` over an interval, so `s * x + l
 `s * x + greatest` above it, whatever heuristic, optimiser or user chose `s`.
 """
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -56,7 +57,8 @@ class Relaxation(ABC):
 
     @abstractmethod
     def steepness(self, op: Op) -> float:
-        """A bound of the slopes worth choosing, by size."""
+        """A bound of the slopes worth choosing, by size, as far as the lines' own slopes don't tell: `forward` and
+        `gap` may be wrong by a few units of roundoff of `steepness * |x| + |slope * x| + |f(x)|`, no more."""
 
     def range(self, op: Op, x: Interval) -> tuple[Slopes, Slopes]:
         """Least and greatest slopes worth choosing on the interval: the optimiser stays between them."""
@@ -66,6 +68,10 @@ class Relaxation(ABC):
     def cut(self, op: Op, x: Interval) -> Tensor:
         """Where to cut the interval in two, so that the function is easier on both parts: `(B, *in)`."""
         return x.center
+
+    def codomain(self, op: Op) -> tuple[float, float]:
+        """Values that the function can't leave, on the whole line: rounding must not widen its interval beyond."""
+        return -math.inf, math.inf
 
     def spread(self, coefficient: Tensor) -> Tensor:
         """Coefficients `(S, B, *out)` shaped to meet slopes `(B, *in)`."""

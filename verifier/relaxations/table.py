@@ -6,6 +6,29 @@ from verifier.graph.op import Op
 from verifier.graph.ops.activation import Abs, Ceil, Clip, Floor, LeakyRelu, Relu, Round, Sigmoid, Sign, Tanh
 from verifier.graph.ops.pool import Max
 from verifier.graph.ops.product import Product
+from verifier.graph.ops.smooth import (
+    Acos,
+    Asin,
+    Asinh,
+    Atan,
+    Cos,
+    Cosh,
+    Elu,
+    Erf,
+    Exp,
+    Gelu,
+    GeluTanh,
+    HardSwish,
+    Log,
+    Mish,
+    Power,
+    Silu,
+    Sin,
+    Sinh,
+    Softplus,
+    Softsign,
+)
+from verifier.relaxations.curved import Curved
 from verifier.relaxations.maximum import Maximum
 from verifier.relaxations.piecewise_linear import PiecewiseLinear, ReluRelaxation
 from verifier.relaxations.product import ProductRelaxation
@@ -14,6 +37,29 @@ from verifier.relaxations.smooth import SShaped
 from verifier.relaxations.staircase import Staircase
 
 Table = Mapping[type[Op], Relaxation]
+
+CURVES: tuple[type[Op], ...] = (
+    Power,
+    Exp,
+    Log,
+    Sin,
+    Cos,
+    Asin,
+    Acos,
+    Atan,
+    Sinh,
+    Cosh,
+    Asinh,
+    Erf,
+    Softplus,
+    Softsign,
+    Elu,
+    Silu,
+    Gelu,
+    GeluTanh,
+    Mish,
+    HardSwish,
+)
 
 RELAXATIONS: Table = {
     Relu: ReluRelaxation(),
@@ -28,4 +74,5 @@ RELAXATIONS: Table = {
     Tanh: SShaped(),
     Max: Maximum(),
     Product: ProductRelaxation(),
+    **dict.fromkeys(CURVES, Curved()),
 }

@@ -59,6 +59,8 @@ class Stack(Affine):
     """Arguments broadcast against each other and joined along a new last axis: what products and maxima of several
     tensors read."""
 
+    moves: ClassVar[bool] = True
+
     def forward(self, *args: Tensor) -> Tensor:
         rank = max(a.dim() for a in args) - 1
         return torch.stack(torch.broadcast_tensors(*(batched(a, rank) for a in args)), dim=-1)
