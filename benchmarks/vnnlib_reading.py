@@ -32,7 +32,7 @@ def main() -> None:
         query = read(file)
         spent = time.perf_counter() - start
         seconds += spent
-        text = (gzip.open(file) if file.suffix == ".gz" else file.open("rb")).read().decode()
+        text = (gzip.decompress if file.suffix == ".gz" else bytes)(file.read_bytes()).decode()
         if spent > 0.5:
             print(f"{file.name}: {spent:.2f} s, {len(text)} characters")
         if len(text) > arguments.longest:

@@ -108,6 +108,8 @@ class Forms:
         top, root = self.stack[-1], self.stack[0]
         if len(self.stack) > DEEPEST:
             raise Mistake(f"parentheses are nested more than {DEEPEST} deep")
+        if not keyword and top.keyword != "declare-fun":
+            raise Mistake("expected a keyword after the parenthesis")
         if keyword and keyword not in self.forms:
             raise Mistake(f"expected one of {', '.join(self.forms)}, found {quoted(keyword)}")
         if (top is root) != (keyword in self.standing()):

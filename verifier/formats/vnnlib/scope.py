@@ -97,6 +97,8 @@ class TensorScope(Scope):
         return Entry(variable.name, flat_index(variable, match[2]))
 
     def networks(self) -> tuple[Network, ...]:
+        if not self.declared:
+            raise Mistake("the text declares no network")
         return tuple(self.declared)
 
 

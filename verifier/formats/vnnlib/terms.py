@@ -10,7 +10,8 @@ from verifier.properties.expression import And, Comparison, Formula, Monomial, O
 
 TRUE: Formula = And(())
 FALSE: Formula = Or(())
-MOST_TERMS = 100_000  # of one product; its written form is far shorter than what it stands for
+MOST_TERMS = 10_000  # of one product; its written form is far shorter than what it stands for
+MOST_FACTORS = 64
 MOST_BITS = 14_000  # of a coefficient's numerator and denominator, somewhat over 4000 digits
 WIDE = Context(prec=100_000, traps=[Inexact])
 WHOLE = ("int", "uint", "bool")  # types whose literals have no decimal point start so
@@ -56,6 +57,8 @@ def times(terms: Sequence[Term]) -> Term:
     for term in terms[1:]:
         if len(product.terms) * len(term.polynomial.terms) > MOST_TERMS:
             raise Mistake(f"a product of sums that has more than {MOST_TERMS} terms")
+        if product.degree + term.polynomial.degree > MOST_FACTORS:
+            raise Mistake(f"a product of more than {MOST_FACTORS} variables")
         product = checked(product * term.polynomial)
     return join(terms, product)
 
