@@ -44,7 +44,7 @@ declare-network declare-input declare-output declare-hidden equal-to isomorphic-
 
 def mutated(text: str, rng: random.Random) -> str:
     """One to four small changes of words or of characters."""
-    for _ in range(rng.randint(1, 4)):
+    for _ in range(rng.choice((1, 1, 2, 4))):
         words = re.findall(r"\s+|[()\[\],;\"]|[^\s()\[\],;\"]+", text)
         if not words:
             return rng.choice(WORDS)

@@ -20,6 +20,7 @@ class Assertions:
     least: dict[Entry, Decimal] = field(default_factory=dict)
     greatest: dict[Entry, Decimal] = field(default_factory=dict)
     leaves: dict[str, Formula] = field(default_factory=dict)  # comparisons already read, by their text
+    bounded: dict[str, Entry] = field(default_factory=dict)  # inputs already bounded, by their words
 
     def term(self, word: object) -> Term:
         """What is compared or added: arithmetic already read, a number or a variable."""
@@ -43,15 +44,25 @@ class Assertions:
         return formula
 
     def hold_leaf(self, relation: str, left: str, right: str) -> None:
-        """The usual case of `hold`, fast: a word against a word."""
+        """`hold` of a word against a word; bounds of inputs take a short cut."""
         if is_number(left):
             left, right, relation = right, left, FLIPPED[relation]
-        if relation in BOUNDS and is_number(right) and not is_number(left):
-            entry = self.scope.entry(left)
-            if entry.name in self.scope.inputs and self.scope.dtypes[entry.name] in FRACTIONAL:
+        if relation in BOUNDS and is_number(right):
+            entry = self.bounded.get(left) or self.input(left)
+            if entry:
                 self.bound(entry, relation, number(right))
                 return
         self.hold(compare(relation, self.term(left), self.term(right)))
+
+    def input(self, word: str) -> Entry | None:
+        """The entry of an input whose bounds may be any numbers; None for other words."""
+        if is_number(word):
+            return None
+        entry = self.scope.entry(word)
+        if entry.name not in self.scope.inputs or self.scope.dtypes[entry.name].startswith(WHOLE):
+            return None
+        self.bounded[word] = entry
+        return entry
 
     def bound(self, entry: Entry, relation: str, value: Decimal) -> None:
         """The tightest one wins."""
@@ -84,9 +95,6 @@ class Assertions:
             return False
         self.bound(monomial[0], FLIPPED[comparison.relation] if coefficient < 0 else comparison.relation, value)
         return True
-
-
-FRACTIONAL = {"real", "float16", "float32", "float64", "bfloat16"}  # any literal fits
 
 
 def described(value: object) -> str:
