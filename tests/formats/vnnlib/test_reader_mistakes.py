@@ -52,6 +52,7 @@ SECOND = "(declare-network M {} (declare-input V real {})(declare-output W real 
         (FLAT + '(assert (<= X_0 "1))', 3, "did not expect"),
         (FLAT + "(assert " + "(or (and (<= X_0 1) " * 51, 3, "nested more than"),
         (FLAT + "(assert " + "(and " * 100_000, 3, "nested more than"),
+        (FLAT + "(assert " + "(=> " * 1900 + "(<= X_0 1)" + " (<= Y_0 1))" * 1900 + ")", 3, "nested more than"),
         (FLAT + "(" * 100_000, 3, "expected a keyword after the parenthesis"),
         (FLAT + "(assert (<= X_0 " + "(- " * 100_000 + "X_0" + ")" * 100_000, 3, "nested more than"),
         (FLAT + "(assert (<= X_0 (*" + " (+ X_0 Y_0 1)" * 2000 + ")))", 3, "more than"),

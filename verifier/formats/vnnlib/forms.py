@@ -29,6 +29,7 @@ from verifier.properties.expression import Formula
 DEEPEST = 2000  # parentheses within parentheses
 MOST_TURNS = 50  # of or within and within or ...: only these remain nested in a formula
 CONNECTIVES = ("and", "or", "not", "=>")
+FLAT = ("and", "or")  # of those directly within their like nothing remains
 DONE = object()  # the value of a form that stands by itself
 Form = Callable[[Sequence[object]], object]
 
@@ -114,7 +115,7 @@ class Forms:
             raise Mistake(f"expected one of {', '.join(self.forms)}, found {quoted(keyword)}")
         if (top is root) != (keyword in self.standing()):
             raise Mistake(f"{quoted(keyword)} does not belong {'at the top' if top is root else 'inside a form'}")
-        turns = top.turns + (keyword in CONNECTIVES and keyword != top.keyword)
+        turns = top.turns + (keyword in CONNECTIVES and not keyword == top.keyword in FLAT)
         if turns > MOST_TURNS:
             raise Mistake(f"formulas are nested more than {MOST_TURNS} deep")
         certain = keyword == "assert" or (keyword == "and" and top.certain)
