@@ -84,6 +84,11 @@ def adaptive_mean(size: int, out: int) -> Tensor:
     return inside.double() / (end - start)[:, None]
 
 
+def largest_entry(count: int) -> float:
+    """What no entry of a normalised vector exceeds: `count` squares of mean one. A little more, to change none."""
+    return math.sqrt(count) * (1 + 1e-6)
+
+
 def axis_matrix(size: int, function: Callable[[Tensor], Tensor]) -> Tensor:
     """`(out, size)`: the matrix of a linear map of one axis, from its values on the unit vectors, `(n, size)` rows."""
     return function(torch.eye(size, dtype=torch.float64)).T.contiguous()

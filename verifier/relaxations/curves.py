@@ -21,7 +21,7 @@ LARGEST_PHASE = 1e6  # waves of larger arguments are bounded by 1 and -1
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """From `lower` to `upper` the function is convex (`sign` 1) or concave (-1), with this derivative. All broadcast."""
+    """From `lower` to `upper` the function is convex (`sign` 1) or concave (-1), and has this derivative."""
 
     lower: Tensor | float
     upper: Tensor | float

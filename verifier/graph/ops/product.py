@@ -6,6 +6,8 @@ from torch import Tensor
 
 from verifier.graph.op import Op
 
+MAX_PRODUCTS = 2**22  # of one product of matrices that both depend on the input; more are evaluated, but not bounded
+
 
 @dataclass(frozen=True, eq=False)
 class Product(Op):

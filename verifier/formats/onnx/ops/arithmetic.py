@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from verifier.errors import InvalidModel
@@ -12,6 +11,9 @@ from verifier.formats.onnx.ops.activation import scalar
 from verifier.formats.onnx.values import Const, Tensorial, Value, Wire, is_integer
 from verifier.graph.ops.dense import Scale, Shift, Sum
 from verifier.graph.ops.opaque import Pointwise
+from verifier.graph.ops.product import Product
+from verifier.graph.ops.shape import Stack
+from verifier.graph.ops.smooth import Power
 
 
 def truncated_quotient(a: Tensor, b: Tensor) -> Tensor:
@@ -79,7 +81,9 @@ def times(call: Call, a: Tensorial, b: Tensorial) -> Wire:
         return call.add(Scale(b.tensor()), a)
     if isinstance(a, Const):
         return call.add(Scale(a.tensor()), b)
-    return call.add(Pointwise("Mul", torch.mul), a, b)
+    if a == b:
+        return call.add(Power(2.0), a)
+    return call.add(Product(), call.add(Stack(), a, b))
 
 
 def div(call: Call) -> Value:
@@ -96,10 +100,10 @@ def over(call: Call, a: Tensorial, b: Tensorial) -> Wire:
         if (b.array == 0).any():
             raise InvalidModel(f"node {call.name}: division by zero")
         return call.add(Scale(real(1 / b.array, a).tensor()), a)
-    inverse = call.add(Pointwise("Reciprocal", torch.reciprocal), b)
+    inverse = call.add(Power(-1.0), b, type=a.type)
     if isinstance(a, Const):
         return call.add(Scale(a.tensor()), inverse)
-    return call.add(Pointwise("Div", torch.div), a, b)
+    return call.add(Product(), call.add(Stack(), a, inverse))
 
 
 def sum_all(call: Call) -> Value:

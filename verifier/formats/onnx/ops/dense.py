@@ -1,13 +1,16 @@
 """Matrix products."""
 
+import math
+
 import numpy as np
 import torch
 
 from verifier.formats.onnx.call import Call, real
 from verifier.formats.onnx.values import Const, Tensorial, Value, Wire
-from verifier.graph.ops.dense import Linear, Multiply, Scale, Shift, Sum
+from verifier.graph.ops.dense import Linear, Multiply, Reduce, Scale, Shift, Sum
 from verifier.graph.ops.opaque import Batchwise
-from verifier.graph.ops.shape import Reshape, Transpose
+from verifier.graph.ops.product import MAX_PRODUCTS, Product
+from verifier.graph.ops.shape import Reshape, Stack, Transpose
 
 
 def matmul(call: Call) -> Value:
@@ -66,9 +69,22 @@ def _both(call: Call, a: Wire, b: Wire) -> Wire:
     rank = max(len(a_shape), len(b_shape))
     a = reshape(call, a, (1,) * (rank - len(a_shape)) + a_shape)
     b = reshape(call, b, (1,) * (rank - len(b_shape)) + b_shape)
-    out = call.add(Batchwise("MatMul", torch.matmul), a, b)
+    out = _in_products(call, a, b)
     shape = out.shape[: rank - 2] + (() if row else out.shape[-2:-1]) + (() if column else out.shape[-1:])
     return reshape(call, out, shape)
+
+
+def _in_products(call: Call, a: Wire, b: Wire) -> Wire:
+    """`a (..., n, k) @ b (..., k, m)` as its products `(..., n, m, k)` and their sums; only evaluated if too many."""
+    lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    if math.prod((*lead, *a.shape[-2:], b.shape[-1])) > MAX_PRODUCTS or a.shape[-1] != b.shape[-2]:
+        return call.add(Batchwise("MatMul", torch.matmul), a, b)
+    rows = reshape(call, a, (*a.shape[:-1], 1, a.shape[-1]))
+    rank = len(b.shape)
+    turned = call.add(Transpose((*range(rank - 2), rank - 1, rank - 2)), b)
+    columns = reshape(call, turned, (*turned.shape[:-2], 1, *turned.shape[-2:]))
+    products = call.add(Product(), call.add(Stack(), rows, columns))
+    return call.add(Reduce((len(products.shape) - 1,), keepdim=False), products)
 
 
 def reshape(call: Call, x: Wire, shape: tuple[int, ...]) -> Wire:

@@ -1,4 +1,4 @@
-"""Elementwise functions without an op of their own: they can be evaluated and differentiated."""
+"""Elementwise functions that bend, and those that can only be evaluated and differentiated."""
 
 import math
 from collections.abc import Callable
@@ -9,70 +9,36 @@ import torch
 from torch import Tensor
 
 from verifier.formats.onnx.call import Call, Obstacle
+from verifier.formats.onnx.ops.activation import scalar
 from verifier.formats.onnx.ops.arithmetic import operands
 from verifier.formats.onnx.values import Const, Value, is_integer
-from verifier.graph.ops.dense import Constant
+from verifier.graph.op import Op
+from verifier.graph.ops.dense import Constant, Scale
 from verifier.graph.ops.opaque import Pointwise
+from verifier.graph.ops.smooth import (
+    Acos,
+    Asin,
+    Asinh,
+    Atan,
+    Cos,
+    Cosh,
+    Elu,
+    Erf,
+    Exp,
+    Gelu,
+    GeluTanh,
+    HardSwish,
+    Log,
+    Mish,
+    Power,
+    Silu,
+    Sin,
+    Sinh,
+    Softplus,
+    Softsign,
+)
 
-SQUARE = Pointwise("Square", torch.square)
-
-
-def softplus(x: Tensor) -> Tensor:
-    """`log(1 + exp(x))` without overflow and, unlike torch's own, without a threshold."""
-    return torch.logaddexp(x, torch.zeros_like(x))
-
-
-def softsign(x: Tensor) -> Tensor:
-    return x / (1 + x.abs())
-
-
-def gelu(x: Tensor) -> Tensor:
-    return torch.nn.functional.gelu(x)
-
-
-def gelu_tanh(x: Tensor) -> Tensor:
-    return torch.nn.functional.gelu(x, approximate="tanh")
-
-
-def mish(x: Tensor) -> Tensor:
-    return x * softplus(x).tanh()
-
-
-def hard_swish(x: Tensor) -> Tensor:
-    return x * (x / 6 + 0.5).clamp(0, 1)
-
-
-@dataclass(frozen=True)
-class Elu:
-    """`scale * x` where positive, else `scale * alpha * (exp(x / width) - 1)`: ELU, SELU and CELU."""
-
-    alpha: float
-    scale: float = 1.0
-    width: float = 1.0
-
-    def __call__(self, x: Tensor) -> Tensor:
-        below = self.alpha * torch.expm1(x.clamp(max=0) / self.width)
-        return self.scale * torch.where(x > 0, x, below)
-
-
-@dataclass(frozen=True)
-class Swish:
-    """`x * sigmoid(alpha * x)`."""
-
-    alpha: float
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return x * torch.sigmoid(self.alpha * x)
-
-
-@dataclass(frozen=True)
-class Power:
-    """`x` to a constant exponent."""
-
-    exponent: float
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return x.pow(self.exponent)
+SQUARE, ROOT = Power(2.0), Power(0.5)
 
 
 @dataclass(frozen=True)
@@ -109,34 +75,39 @@ def power(call: Call) -> Value:
         return x
     if p == 0:
         return call.add(Constant(torch.ones(x.shape, dtype=torch.float64)), type=x.type)
-    short = {2.0: SQUARE, 0.5: Pointwise("Sqrt", torch.sqrt), -1.0: Pointwise("Reciprocal", torch.reciprocal)}
-    return call.add(short.get(p, Pointwise("Pow", Power(p))), x)
+    return call.add(Power(p), x)
 
 
 def elu(call: Call) -> Value:
-    return call.add(Pointwise("Elu", Elu(call.attr_float("alpha", 1.0))), call.value(0))
+    return call.add(Elu(call.attr_float("alpha", 1.0)), call.value(0))
 
 
 def selu(call: Call) -> Value:
     alpha = call.attr_float("alpha", 1.67326319217681884765625)
     gamma = call.attr_float("gamma", 1.05070102214813232421875)
-    return call.add(Pointwise("Selu", Elu(alpha, gamma)), call.value(0))
+    return call.add(Elu(alpha, gamma), call.value(0))
 
 
 def celu(call: Call) -> Value:
     alpha = call.attr_float("alpha", 1.0)
-    return call.add(Pointwise("Celu", Elu(alpha, 1.0, alpha)), call.value(0))
+    return call.add(Elu(alpha, 1.0, alpha), call.value(0))
 
 
 def gelu_node(call: Call) -> Value:
     approximate = call.attr_text("approximate", "none")
     if approximate not in ("none", "tanh"):
         raise Obstacle(f"approximation {approximate!r} is unknown")
-    return call.add(Pointwise("Gelu", gelu if approximate == "none" else gelu_tanh), call.value(0))
+    return call.add(Gelu() if approximate == "none" else GeluTanh(), call.value(0))
 
 
 def swish(call: Call) -> Value:
-    return call.add(Pointwise("Swish", Swish(call.attr_float("alpha", 1.0))), call.value(0))
+    """`x * sigmoid(alpha * x)`, so SiLU between two scales."""
+    alpha, x = call.attr_float("alpha", 1.0), call.value(0)
+    if alpha == 1:
+        return call.add(Silu(), x)
+    if alpha == 0:
+        return call.add(Scale(scalar(0.5)), x)
+    return call.add(Scale(scalar(1 / alpha)), call.add(Silu(), call.add(Scale(scalar(alpha)), x)))
 
 
 def shrink(call: Call) -> Value:
@@ -176,39 +147,38 @@ def is_nan(call: Call) -> Value:
     return call.add(Pointwise("IsNaN", not_a_number), call.value(0), type=9)
 
 
-def _pointwise(name: str, function: Callable[[Tensor], Tensor]):  # type: ignore[no-untyped-def]
+def _unary(op: Op):  # type: ignore[no-untyped-def]
     def translate(call: Call) -> Value:
         call.ignore("consumed_inputs")
-        return call.add(Pointwise(name, function), call.value(0))
+        return call.add(op, call.value(0))
 
     return translate
 
 
-PLAIN: dict[str, Callable[[Tensor], Tensor]] = {
-    "Exp": torch.exp,
-    "Log": torch.log,
-    "Sqrt": torch.sqrt,
-    "Reciprocal": torch.reciprocal,
-    "Erf": torch.erf,
-    "Sin": torch.sin,
-    "Cos": torch.cos,
-    "Tan": torch.tan,
-    "Asin": torch.asin,
-    "Acos": torch.acos,
-    "Atan": torch.atan,
-    "Sinh": torch.sinh,
-    "Cosh": torch.cosh,
-    "Asinh": torch.asinh,
-    "Acosh": torch.acosh,
-    "Atanh": torch.atanh,
-    "Softplus": softplus,
-    "Softsign": softsign,
-    "Mish": mish,
-    "HardSwish": hard_swish,
+BENDING: dict[str, Op] = {
+    "Exp": Exp(),
+    "Log": Log(),
+    "Sqrt": ROOT,
+    "Reciprocal": Power(-1.0),
+    "Erf": Erf(),
+    "Sin": Sin(),
+    "Cos": Cos(),
+    "Asin": Asin(),
+    "Acos": Acos(),
+    "Atan": Atan(),
+    "Sinh": Sinh(),
+    "Cosh": Cosh(),
+    "Asinh": Asinh(),
+    "Softplus": Softplus(),
+    "Softsign": Softsign(),
+    "Mish": Mish(),
+    "HardSwish": HardSwish(),
 }
+OPAQUE: dict[str, Callable[[Tensor], Tensor]] = {"Tan": torch.tan, "Acosh": torch.acosh, "Atanh": torch.atanh}
 
 TABLE = {
-    **{name: _pointwise(name, function) for name, function in PLAIN.items()},
+    **{name: _unary(op) for name, op in BENDING.items()},
+    **{name: _unary(Pointwise(name, function)) for name, function in OPAQUE.items()},
     "Pow": power,
     "Elu": elu,
     "Selu": selu,

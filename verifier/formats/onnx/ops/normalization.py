@@ -11,11 +11,13 @@ from verifier.formats.onnx.ops.activation import scalar
 from verifier.formats.onnx.ops.arithmetic import minus, over, plus, times
 from verifier.formats.onnx.ops.dense import reshape
 from verifier.formats.onnx.ops.functions import SQUARE
-from verifier.formats.onnx.ops.reduce import averaged, summed
+from verifier.formats.onnx.ops.reduce import LENGTH, averaged, summed
 from verifier.formats.onnx.values import Const, Tensorial, Value, Wire
-from verifier.graph.ops.activation import Abs
+from verifier.graph.lower import largest_entry
+from verifier.graph.ops.activation import Abs, Clip
 from verifier.graph.ops.dense import Scale, Shift
 from verifier.graph.ops.opaque import Pointwise
+from verifier.graph.ops.smooth import Power
 
 
 def batch_normalization(call: Call) -> Value:
@@ -47,10 +49,11 @@ def centred(call: Call, x: Wire, axes: tuple[int, ...]) -> Wire:
 
 
 def divided(call: Call, x: Wire, axes: tuple[int, ...], epsilon: float) -> Wire:
-    """`x` over the root of its mean square along `axes`."""
+    """`x` over the root of its mean square along `axes`; so no entry exceeds the root of their number."""
     square = averaged(call, call.add(SQUARE, x), axes, keep=True)
-    root = call.add(Pointwise("Sqrt", torch.sqrt), call.add(Shift(scalar(epsilon)), square))
-    return over(call, x, root)
+    inverse = call.add(Power(-0.5), call.add(Shift(scalar(epsilon)), square))
+    most = scalar(largest_entry(math.prod(x.shape[a] for a in axes)))
+    return call.add(Clip(-most, most), times(call, x, inverse))
 
 
 def stretched(call: Call, x: Wire, scale: Tensorial | None, bias: Tensorial | None) -> Wire:
@@ -100,8 +103,9 @@ def mean_variance_normalization(call: Call) -> Value:
     x = call.wire(0)
     axes = tuple(call.axis(a, len(x.shape)) for a in call.attr_ints("axes", [0, 2, 3]))
     middle = centred(call, x, axes)
-    square = averaged(call, call.add(SQUARE, middle), axes, keep=True)
-    root = call.add(Pointwise("Sqrt", torch.sqrt), square)
+    root = averaged(call, call.add(SQUARE, middle), axes, keep=True)
+    for op in LENGTH:
+        root = call.add(op, root)
     return over(call, middle, call.add(Shift(scalar(1e-9)), root))
 
 
@@ -111,7 +115,9 @@ def lp_normalization(call: Call) -> Value:
     if p == 1:
         norm = summed(call, call.add(Abs(), x), axes, True)
     else:
-        norm = call.add(Pointwise("Sqrt", torch.sqrt), summed(call, call.add(SQUARE, x), axes, True))
+        norm = summed(call, call.add(SQUARE, x), axes, True)
+        for op in LENGTH:
+            norm = call.add(op, norm)
     return call.add(Pointwise("DivOrZero", divided_or_zero), x, norm)
 
 

@@ -1,26 +1,26 @@
 """Reductions over axes, and maxima and minima of several tensors."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from verifier.formats.onnx.call import Call, Obstacle, real
 from verifier.formats.onnx.ops.activation import clamp, scalar
 from verifier.formats.onnx.ops.arithmetic import negative
 from verifier.formats.onnx.ops.dense import reshape
-from verifier.formats.onnx.ops.functions import SQUARE
+from verifier.formats.onnx.ops.functions import ROOT, SQUARE
 from verifier.formats.onnx.ops.shape import axes_of, expanded, permuted
 from verifier.formats.onnx.values import Const, Tensorial, Value, Wire, is_integer
 from verifier.graph.op import Op
-from verifier.graph.ops.activation import Abs
+from verifier.graph.ops.activation import Abs, Relu
 from verifier.graph.ops.dense import Reduce, Scale
-from verifier.graph.ops.opaque import Batchwise, Pointwise
+from verifier.graph.ops.opaque import Batchwise
 from verifier.graph.ops.pool import Max
 from verifier.graph.ops.shape import Concat
+from verifier.graph.ops.smooth import Log
 
 
 @dataclass(frozen=True)
@@ -110,17 +110,20 @@ def least(call: Call, x: Wire, axes: tuple[int, ...], keep: bool) -> Wire:
     return negative(call, greatest(call, negative(call, x), axes, keep))
 
 
+LENGTH = (Relu(), ROOT)  # of a sum of squares, whose interval rounding may widen below zero
 Reducer = Callable[[Call, Wire, tuple[int, ...], bool], Wire]
 
 
-def _reduction(reducer: Reducer, before: Op | None = None, after: Op | None = None):  # type: ignore[no-untyped-def]
+def _reduction(reducer: Reducer, before: Op | None = None, after: Sequence[Op] = ()):  # type: ignore[no-untyped-def]
     def translate(call: Call) -> Value:
         x = call.wire(0)
         axes, keep = scope(call, x)
         if before is not None:
             x = call.add(before, x)
         out = reducer(call, x, axes, keep)
-        return out if after is None else call.add(after, out)
+        for op in after:
+            out = call.add(op, out)
+        return out
 
     return translate
 
@@ -206,9 +209,9 @@ TABLE = {
     "ReduceMax": _reduction(greatest),
     "ReduceMin": _reduction(least),
     "ReduceL1": _reduction(summed, before=Abs()),
-    "ReduceL2": _reduction(summed, before=SQUARE, after=Pointwise("Sqrt", torch.sqrt)),
+    "ReduceL2": _reduction(summed, before=SQUARE, after=LENGTH),
     "ReduceSumSquare": _reduction(summed, before=SQUARE),
-    "ReduceLogSum": _reduction(summed, after=Pointwise("Log", torch.log)),
+    "ReduceLogSum": _reduction(summed, after=(Log(),)),
     "ReduceLogSumExp": _reduction(_opaque("LogSumExp", LogSumExpOver)),
     "ReduceProd": _reduction(_opaque("ReduceProd", ProductOver)),
     "ArgMax": _arg(least=False),

@@ -7,15 +7,41 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from verifier.formats.torch.ops.arithmetic import clipped, plus, scaled
+from verifier.formats.torch.ops.arithmetic import clipped, negated, plus, scaled
 from verifier.formats.torch.site import Lowering, Ref, Site, real, rows
 from verifier.graph.op import Op
 from verifier.graph.ops.activation import Abs, Ceil, Floor, LeakyRelu, Relu, Round, Sigmoid, Sign, Tanh
 from verifier.graph.ops.opaque import Pointwise
+from verifier.graph.ops.smooth import (
+    Acos,
+    Asin,
+    Asinh,
+    Atan,
+    Cos,
+    Cosh,
+    Elu,
+    Erf,
+    Exp,
+    Gelu,
+    GeluTanh,
+    HardSwish,
+    Log,
+    Mish,
+    Power,
+    Silu,
+    Sin,
+    Sinh,
+    Softplus,
+)
 
 
 def plain(op: Callable[[], Op]) -> Lowering:
-    return lambda site, x: site.add(op(), x)
+    return always(op())
+
+
+def always(op: Op) -> Lowering:
+    """An op without parameters of its own."""
+    return lambda site, x: site.add(op, x)
 
 
 def pointwise(name: str, function: Callable[..., Tensor]) -> Lowering:
@@ -56,34 +82,64 @@ def hardsigmoid(site: Site, x: Ref) -> Ref:
     return clipped(site, plus(site, scaled(site, x, 1 / 6), real(0.5)), 0, 1)
 
 
+def gelu(site: Site, x: Ref, approximate: str = "none") -> Ref:
+    if approximate not in ("none", "tanh"):
+        site.refuse(f"approximation {approximate!r}")
+    return site.add(Gelu() if approximate == "none" else GeluTanh(), x)
+
+
+def elu(site: Site, x: Ref, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> Ref:
+    return site.add(Elu(float(alpha), float(scale), 1 / input_scale), x)
+
+
+def celu(site: Site, x: Ref, alpha: float = 1) -> Ref:
+    return site.add(Elu(float(alpha), 1.0, float(alpha)), x)
+
+
+def softplus(site: Site, x: Ref, beta: float = 1, threshold: float = 20) -> Ref:
+    """Where torch switches to a line, from 20 on, nothing that float32 could tell is lost."""
+    if threshold < 20:
+        site.refuse(f"a threshold of {threshold}")
+    inner = site.add(Softplus(), scaled(site, x, float(beta)), part="softplus" if beta != 1 else "")
+    return scaled(site, inner, 1 / beta)
+
+
+def log_sigmoid(site: Site, x: Ref) -> Ref:
+    return negated(site, site.add(Softplus(), negated(site, x, "negative"), part="softplus"))
+
+
+def shifted(op: Op, before: float = 0, after: float = 0) -> Lowering:
+    """`op(x + before) + after`."""
+    return lambda site, x: plus(site, site.add(op, plus(site, x, before) if before else x), after)
+
+
+BENDING: dict[str, Op] = {
+    "exp": Exp(),
+    "log": Log(),
+    "sin": Sin(),
+    "cos": Cos(),
+    "asin": Asin(),
+    "acos": Acos(),
+    "atan": Atan(),
+    "sinh": Sinh(),
+    "cosh": Cosh(),
+    "asinh": Asinh(),
+    "sqrt": Power(0.5),
+    "rsqrt": Power(-0.5),
+    "reciprocal": Power(-1.0),
+    "erf": Erf(),
+    "silu": Silu(),
+    "mish": Mish(),
+    "selu": Elu(1.6732632423543772848170429916717, 1.0507009873554804934193349852946),
+    "hardswish": HardSwish(),
+}
+
 POINTWISE: dict[str, tuple[str, Callable[..., Tensor]]] = {
-    "exp": ("Exp", torch.exp),
-    "expm1": ("Expm1", torch.expm1),
-    "log": ("Log", torch.log),
-    "log1p": ("Log1p", torch.log1p),
-    "sin": ("Sin", torch.sin),
-    "cos": ("Cos", torch.cos),
     "tan": ("Tan", torch.tan),
-    "atan": ("Atan", torch.atan),
-    "sinh": ("Sinh", torch.sinh),
-    "cosh": ("Cosh", torch.cosh),
-    "sqrt": ("Sqrt", torch.sqrt),
-    "rsqrt": ("Rsqrt", torch.rsqrt),
-    "reciprocal": ("Reciprocal", torch.reciprocal),
-    "erf": ("Erf", torch.erf),
     "trunc": ("Trunc", torch.trunc),
-    "gelu": ("Gelu", lambda x, approximate: functional.gelu(x, approximate=approximate)),
-    "silu": ("Silu", functional.silu),
-    "mish": ("Mish", functional.mish),
-    "elu": ("Elu", torch.ops.aten.elu.default),
-    "selu": ("Selu", functional.selu),
-    "celu": ("Celu", functional.celu),
-    "softplus": ("Softplus", functional.softplus),
     "softshrink": ("Softshrink", functional.softshrink),
     "hardshrink": ("Hardshrink", functional.hardshrink),
     "threshold": ("Threshold", functional.threshold),
-    "hardswish": ("HardSwish", functional.hardswish),
-    "log_sigmoid": ("LogSigmoid", functional.logsigmoid),
 }
 
 ACTIVATION: dict[str, Lowering] = {
@@ -103,5 +159,13 @@ ACTIVATION: dict[str, Lowering] = {
     **rows("clamp_max.default clamp_max.Tensor", lambda site, x, most: clamp(site, x, None, most)),
     "relu6.default": lambda site, x: clipped(site, x, 0, 6),
     "hardsigmoid.default": hardsigmoid,
+    "gelu.default": gelu,
+    "elu.default": elu,
+    "celu.default": celu,
+    "softplus.default": softplus,
+    "log_sigmoid.default": log_sigmoid,
+    "expm1.default": shifted(Exp(), after=-1),
+    "log1p.default": shifted(Log(), before=1),
+    **{f"{name}.default": always(op) for name, op in BENDING.items()},
     **{f"{name}.default": pointwise(*spec) for name, spec in POINTWISE.items()},
 }

@@ -11,7 +11,9 @@ from verifier.graph.ops.activation import Clip, Relu
 from verifier.graph.ops.dense import Reduce, Scale, Shift, Sum
 from verifier.graph.ops.opaque import Pointwise
 from verifier.graph.ops.pool import Max
-from verifier.graph.ops.shape import Concat, Expand
+from verifier.graph.ops.product import Product
+from verifier.graph.ops.shape import Concat, Expand, Stack
+from verifier.graph.ops.smooth import Power
 
 
 def scaled(site: Site, x: Ref, factor: Any) -> Ref:
@@ -41,7 +43,9 @@ def rsub(site: Site, a: Any, b: Any, alpha: float = 1) -> Ref:
 
 def times(site: Site, a: Any, b: Any) -> Ref:
     if isinstance(a, Ref) and isinstance(b, Ref):
-        return site.add(Pointwise("Mul", torch.mul), a, b)
+        if a.node == b.node:
+            return site.add(Power(2.0), a)
+        return site.add(Product(), site.add(Stack(), a, b, part="pair"))
     x, weight = (a, b) if isinstance(a, Ref) else (b, a)
     return site.add(Scale(real(weight)), x)
 
@@ -53,9 +57,7 @@ def divide(site: Site, a: Any, b: Any, mode: Any = None) -> Ref:
         if bool((real(b) == 0).any()):
             site.refuse("division by zero")
         return site.add(Scale(1 / real(b)), a)
-    if isinstance(a, Ref):
-        return site.add(Pointwise("Div", torch.div), a, b)
-    return site.add(Scale(real(a)), site.add(Pointwise("Reciprocal", torch.reciprocal), b, part="inverse"))
+    return times(site, a, site.add(Power(-1.0), b, part="inverse"))
 
 
 def negated(site: Site, x: Ref, part: str = "") -> Ref:
@@ -67,8 +69,8 @@ def power(site: Site, x: Any, exponent: Any) -> Ref:
         value = float(exponent)
         if value == 1:
             return x
-        if value == 2:
-            return times(site, x, x)
+        if value != 0:
+            return site.add(Power(value), x)
     return site.add(Pointwise("Pow", torch.pow), site.ref(x), site.ref(exponent))
 
 

@@ -1,5 +1,6 @@
 """Matrix products and sums with their constants found."""
 
+import math
 import string
 from typing import Any
 
@@ -9,8 +10,10 @@ from torch import Tensor
 from verifier.formats.torch.ops.arithmetic import plus, scaled, times
 from verifier.formats.torch.ops.shape import reshaped, transposed
 from verifier.formats.torch.site import Lowering, Ref, Site, real, rows
-from verifier.graph.ops.dense import Linear, Multiply
+from verifier.graph.ops.dense import Linear, Multiply, Reduce
 from verifier.graph.ops.opaque import Batchwise
+from verifier.graph.ops.product import MAX_PRODUCTS, Product
+from verifier.graph.ops.shape import Stack
 
 
 def product(site: Site, a: Any, b: Any) -> Ref:
@@ -22,9 +25,23 @@ def product(site: Site, a: Any, b: Any) -> Ref:
     left, right = site.rank(a) == 1, site.rank(b) == 1
     wide = reshaped(site, a, (1, *site.shape(a))) if left else a
     tall = reshaped(site, b, (*site.shape(b), 1)) if right else b
-    out = site.add(Batchwise("MatMul", aligned_product), wide, tall)
+    out = in_products(site, wide, tall)
     shape = site.shape(out)
     return reshaped(site, out, shape[: len(shape) - left - right] if right or not left else (*shape[:-2], shape[-1]))
+
+
+def in_products(site: Site, a: Ref, b: Ref) -> Ref:
+    """`a (..., n, k) @ b (..., k, m)` as its products `(..., n, m, k)` and their sums; only evaluated if too many."""
+    left, right = site.shape(a), site.shape(b)
+    lead = torch.broadcast_shapes(left[:-2], right[:-2])
+    if math.prod((*lead, *left[-2:], right[-1])) > MAX_PRODUCTS or left[-1] != right[-2]:
+        return site.add(Batchwise("MatMul", aligned_product), a, b)
+    rank = len(right)
+    lines = reshaped(site, a, (*left[:-1], 1, left[-1]))
+    turned = transposed(site, b, (*range(rank - 2), rank - 1, rank - 2))
+    columns = reshaped(site, turned, (*right[:-2], 1, right[-1], right[-2]))
+    products = site.add(Product(), site.add(Stack(), lines, columns, part="pairs"), part="products")
+    return site.add(Reduce((site.rank(products) - 1,), keepdim=False), products)
 
 
 def aligned_product(a: Tensor, b: Tensor) -> Tensor:

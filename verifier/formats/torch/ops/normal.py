@@ -7,12 +7,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from verifier.formats.torch.ops.arithmetic import plus, scaled, times
+from verifier.formats.torch.ops.arithmetic import clipped, mean, minus, plus, scaled, square, times
 from verifier.formats.torch.ops.dense import product
 from verifier.formats.torch.ops.shape import reshaped, transposed
 from verifier.formats.torch.site import Blocked, Lowering, Ref, Site, rows
+from verifier.graph.lower import largest_entry
 from verifier.graph.ops.dense import Scale, Shift
 from verifier.graph.ops.opaque import Batchwise
+from verifier.graph.ops.smooth import Power
 
 
 def batch_norm(site: Site, x: Ref, weight: Any, bias: Any, mean: Any, variance: Any, epsilon: float) -> Ref:
@@ -63,16 +65,14 @@ def instance_norm(
     return group_norm(site, x, site.shape(x)[1], weight, bias, epsilon)
 
 
-def standardise(x: Tensor, axes: int, epsilon: float) -> Tensor:
-    """Mean zero and variance one over the last `axes` axes."""
-    dims = list(range(-axes, 0))
-    centred = x - x.mean(dim=dims, keepdim=True)
-    return centred * torch.rsqrt(centred.square().mean(dim=dims, keepdim=True) + epsilon)
-
-
 def standardised(site: Site, x: Ref, axes: int, epsilon: float) -> Ref:
-    op = Batchwise("LayerNormalization", partial(standardise, axes=axes, epsilon=epsilon))
-    return site.add(op, x, part="standardise")
+    """Mean zero and variance one over the last `axes` axes; so no entry exceeds the root of their number."""
+    dims = list(range(-axes, 0))
+    centred = minus(site, x, mean(site, x, dims, keepdim=True))
+    variance = mean(site, square(site, centred), dims, keepdim=True)
+    inverse = site.add(Power(-0.5), plus(site, variance, epsilon), part="inverse")
+    most = largest_entry(math.prod(site.shape(x)[-axes:]))
+    return clipped(site, times(site, centred, inverse), -most, most)
 
 
 def layer_norm(
