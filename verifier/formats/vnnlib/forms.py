@@ -115,7 +115,7 @@ class Forms:
             raise Mistake(f"expected one of {', '.join(self.forms)}, found {quoted(keyword)}")
         if (top is root) != (keyword in self.standing()):
             raise Mistake(f"{quoted(keyword)} does not belong {'at the top' if top is root else 'inside a form'}")
-        turns = top.turns + (keyword in CONNECTIVES and not keyword == top.keyword in FLAT)
+        turns = top.turns + (keyword in CONNECTIVES and not (keyword in FLAT and keyword == top.keyword))
         if turns > MOST_TURNS:
             raise Mistake(f"formulas are nested more than {MOST_TURNS} deep")
         certain = keyword == "assert" or (keyword == "and" and top.certain)
