@@ -96,7 +96,8 @@ class _Run:
         while len(frontier) and not self.late() and self.done < self.work.domains and self.found is None:
             start = time.monotonic()
             order = frontier.bound.argsort()
-            taken, rest = frontier[order[:size]], frontier[order[size:]]
+            share = min(size, self.work.domains - self.done)
+            taken, rest = frontier[order[:share]], frontier[order[share:]]
             children = self._branch(relaxed, taken)
             frontier = rest.joined(self._close(relaxed, children))
             self.done += len(taken)
@@ -129,7 +130,10 @@ class _Run:
         """The children of the domains, bounded."""
         view = relaxed.view(taken)
         self._attack(relaxed, view)
-        place, point = self.method.branching.choose(relaxed, view)
+        if not relaxed.sites:
+            place, point = torch.full((len(taken),), -1), torch.zeros(len(taken), dtype=torch.float64)
+        else:
+            place, point = self.method.branching.choose(relaxed, view)
         leaf = place < 0
         if bool(leaf.any()):
             more = taken[leaf]

@@ -62,7 +62,8 @@ class _Cuts:
                 return
             start = time.monotonic()
             order = self.frontier.bound.argsort()
-            taken, self.frontier = self.frontier[order[: self.size]], self.frontier[order[self.size :]]
+            share = min(self.size, self.work.domains - self.done)
+            taken, self.frontier = self.frontier[order[:share]], self.frontier[order[share:]]
             left = self._round(taken)
             if left is None:  # the time was up: bounds are not worth their name
                 self.frontier = self.frontier.joined(taken)

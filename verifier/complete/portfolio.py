@@ -10,7 +10,7 @@ from verifier.complete.input_split import InputSplit
 from verifier.complete.search import Search, Work
 from verifier.problem import Problem
 from verifier.regions import Box
-from verifier.verdict import Falsified, Unknown, Verdict
+from verifier.verdict import Falsified, Reason, Unknown, Verdict
 
 FEW = 16  # inputs that vary, up to which cutting them may end
 SHARE = 0.7  # of the time, for the first search where a second one follows
@@ -36,7 +36,8 @@ class Portfolio(Search):
             index = torch.tensor(rest)
             for i, verdict in zip(rest, self.activations(problem.select(index), work), strict=True):
                 verdicts[i] = better(verdicts.get(i), verdict)
-        return [verdicts[i] for i in range(problem.batch)]
+        skipped = Unknown(Reason.TIME, -torch.inf, self.name, "another part was falsified")
+        return [verdicts.get(i, skipped) for i in range(problem.batch)]
 
     @staticmethod
     def _few(problem: Problem) -> torch.Tensor:

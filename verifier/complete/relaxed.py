@@ -110,8 +110,10 @@ class Relaxed:
     def proved(self, domains: Domains) -> Tensor:
         """The same bounds in float64, less all that rounding could have done: `(N,)`."""
         share = {key: unpacked(value, torch.float64) for key, value in domains.share.items()}
+        weight = domains.weight.double()
+        weight = weight / weight.sum(1, keepdim=True)  # in float32 they are not quite 1 together
         with torch.no_grad():
-            return self._bound(self.proving, domains, share, domains.beta.double(), domains.weight.double())
+            return self._bound(self.proving, domains, share, domains.beta.double(), weight)
 
     def _bound(
         self, state: State, domains: Domains, share: Mapping[tuple[str, str], Tensor], beta: Tensor, weight: Tensor
@@ -254,9 +256,10 @@ def known(state: State, table: Mapping[str, Interval]) -> State:
 
 
 def sites(state: State) -> list[Site]:
-    """All nodes with entries that some reader does not see as linear."""
+    """All nodes on the way to the output with entries that some reader does not see as linear: a walk never meets the
+    others, and would drop what their multipliers add."""
     readers: dict[str, list[Node]] = {}
-    for node in state.graph.nodes:
+    for node in state.graph.until(state.graph.output).nodes:
         if not isinstance(node.op, Affine | Input):
             readers.setdefault(node.inputs[0], []).append(node)
     found, first = [], 0
