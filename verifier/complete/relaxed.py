@@ -192,8 +192,9 @@ class Relaxed:
         for site in self.sites:
             x = tables[site.name]
             for reader in site.readers:
-                relaxation = state.relaxations[type(reader.op)]
-                least, greatest = relaxation.range(reader.op, x)
+                op = state.graph.by_name[reader.name].op  # the site's is in float64
+                relaxation = state.relaxations[type(op)]
+                least, greatest = relaxation.range(op, x)
                 guess = None
                 ends = {}
                 for side in SIDES:
@@ -203,9 +204,9 @@ class Relaxed:
                         full = full.index_copy(1, site.index, share[reader.name, side]).reshape(x.lower.shape)
                         ends[side] = low + full * (high - low)
                     else:
-                        guess = guess or relaxation.guess(reader.op, x)
+                        guess = guess or relaxation.guess(op, x)
                         ends[side] = getattr(guess, side)
-                lines[reader.name] = relaxation.lines(reader.op, x, Slopes(ends["lower"], ends["upper"]))
+                lines[reader.name] = relaxation.lines(op, x, Slopes(ends["lower"], ends["upper"]))
         return lines
 
     def _pulls(self, domains: Domains, force: Tensor) -> dict[str, Tensor]:
