@@ -12,6 +12,7 @@ from verifier.errors import InputError
 from verifier.graph.graph import Graph, Node
 from verifier.graph.ops.opaque import Batchwise
 from verifier.graph.ops.shape import Reshape
+from verifier.graph.ops.softmax import Rolled, Softmax
 from verifier.model import Model
 from verifier.properties import Specification
 from verifier.regions import Region
@@ -53,7 +54,7 @@ def without_softmax(problem: Problem) -> Problem:
     last = last_softmax(graph)
     if last is None or not _compares(specification):
         return problem
-    cut = graph.until(last.inputs[0])
+    cut = graph.until(_argument(graph, last))
     rows = specification.rows.reshape(*specification.rows.shape[:2], *cut.output_shape)
     return replace(problem, model=replace(problem.model, graph=cut), specification=replace(specification, rows=rows))
 
@@ -63,12 +64,20 @@ def last_softmax(graph: Graph) -> Node | None:
     last = graph.by_name[graph.output]
     while isinstance(last.op, Reshape):
         last = graph.by_name[last.inputs[0]]
-    return last if _is_softmax(last) else None
+    return last if _is_softmax(graph, last) else None
 
 
-def _is_softmax(node: Node) -> bool:
+def _argument(graph: Graph, softmax: Node) -> str:
+    """What the softmax is of."""
+    before = graph.by_name[softmax.inputs[0]]
+    return before.inputs[0] if isinstance(softmax.op, Softmax) else before.name
+
+
+def _is_softmax(graph: Graph, node: Node) -> bool:
     """Over all its entries: between different sums the order would not be kept."""
     op = node.op
+    if isinstance(op, Softmax):
+        return isinstance(graph.by_name[node.inputs[0]].op, Rolled) and node.shape[-1] == math.prod(node.shape)
     if not (isinstance(op, Batchwise) and isinstance(op.function, partial)):
         return False
     if op.function.func not in (torch.softmax, torch.log_softmax):

@@ -29,6 +29,7 @@ from verifier.graph.ops.smooth import (
     Softplus,
     Softsign,
 )
+from verifier.graph.ops.softmax import Softmax
 from verifier.interval import Interval
 from verifier.numerics import down, gamma, up
 from verifier.relaxations.relaxation import Relaxation, Slopes
@@ -79,7 +80,7 @@ CURVES: dict[str, Op] = {
     "mish": Mish(),
     "hard swish": HardSwish(),
 }
-GROUPS: dict[str, Op] = {"max": Max(), "product": Product()}
+GROUPS: dict[str, Op] = {"max": Max(), "product": Product(), "softmax": Softmax()}
 ENTRIES = 4  # of the groups that a maximum is tested on
 SPECIAL = (
     0.0,
@@ -110,7 +111,7 @@ def relaxation_of(op: Op) -> Relaxation:
 def shape_of(op: Op, *shape: int) -> tuple[int, ...]:
     """The shape of an argument that gives `shape`."""
     match op:
-        case Max():
+        case Max() | Softmax():
             return (*shape, ENTRIES)
         case Product():
             return (*shape, 2)
@@ -119,7 +120,7 @@ def shape_of(op: Op, *shape: int) -> tuple[int, ...]:
 
 def fused(op: Op) -> bool:
     """Does the op join the entries of its argument's last axis?"""
-    return isinstance(op, Max | Product)
+    return isinstance(op, Max | Product | Softmax)
 
 
 def intervals(generator: torch.Generator, dtype: torch.dtype, shape: tuple[int, ...]) -> Interval:

@@ -20,6 +20,7 @@ from verifier.graph.op import Affine, Input
 from verifier.interval import Interval
 from verifier.properties import Specification
 from verifier.regions import Region
+from verifier.regions.box import enclose
 from verifier.relaxations.table import RELAXATIONS, Table
 
 COPIES = 8  # tensors of the size of the largest coefficient that one walk holds at its peak
@@ -210,18 +211,33 @@ class _Run:
                 bound = torch.maximum(bound, optimise(state, self.search, start, rows, method, self.options.stop))
             if self.zonotopes is not None:
                 bound = torch.maximum(bound, self.zonotopes.rows(rows))
+            bound = torch.maximum(bound, single(rows, state.table[start]))
             chunks.append(bound)
         form = None
         if all(part is not None for part in forms):
             form = Form(self._shifted(torch.cat(linear), specification), torch.cat(forms))  # type: ignore[arg-type]
-        return Bounds(state.table, self._shifted(torch.cat(chunks), specification), form)
+        bounds = self._shifted(torch.cat(chunks), specification)
+        return Bounds(state.table, torch.maximum(bounds, self._direct(specification)), form)
+
+    def _direct(self, specification: Specification) -> Tensor:
+        """Rows that ask for one entry, from its interval: a share below 0 or above 1 is refuted without any slack.
+
+        Only where the product is exact; the sum with the offset then has at least the right sign. Else minus infinity.
+        """
+        rows, known = specification.rows, self.state.table[self.state.graph.output]
+        end = torch.where(rows > 0, known.lower, known.upper)
+        exact = (rows == 0) | (rows.abs() == 1) | (end == 0) | (end.abs() == 1)
+        single = ((rows != 0) & exact).flatten(2).sum(2) == 1
+        single &= (rows != 0).flatten(2).sum(2) == 1
+        bound = torch.where(rows != 0, rows * end, 0.0).flatten(2).sum(2) + specification.offset
+        bound = bound - bound.abs() * torch.finfo(bound.dtype).eps
+        return torch.where(single & bound.isfinite(), bound, -torch.inf)
 
     def _shifted(self, bounds: Tensor, specification: Specification) -> Tensor:
-        """With the rows' offsets."""
-        bounds = bounds + specification.offset
+        """With the rows' offsets; as a proof rounded downwards, and exact where the sum is."""
         if not self.options.proof:
-            return bounds
-        return bounds - (bounds.abs() + specification.offset.abs()) * 4 * torch.finfo(bounds.dtype).eps
+            return bounds + specification.offset
+        return enclose(bounds, specification.offset)[0]
 
     def _chunk(self, node: Node, alpha: AlphaCrown | None) -> int:
         """How many rows one walk may carry."""
@@ -232,6 +248,15 @@ class _Run:
         if like.device.type == "cpu":
             room = min(room, max(ROWS, (CACHED if alpha is None else CACHED // 8) // batch))
         return max(1, room)
+
+
+def single(rows: Tensor, interval: Interval) -> Tensor:
+    """Lower bounds of those rows `(S, B, *)` that are one entry, or its negative, straight from the entry's interval:
+    nothing is rounded there, so that a relu's output is proved to be at least zero. Others are -inf."""
+    rows, lower, upper = rows.flatten(2), interval.lower.flatten(1), interval.upper.flatten(1)
+    alone = ((rows != 0).sum(2) == 1) & (rows.abs().sum(2) == 1)
+    value = torch.where(rows > 0, lower, 0) - torch.where(rows < 0, upper, 0)
+    return torch.where(alone, value.sum(2), -torch.inf)
 
 
 def units(node: Node, index: Tensor, state: State) -> Coefficient:

@@ -133,6 +133,9 @@ class State:
             self.losses[node.name] = loss.expand(batch, *node.shape)
             radius = radius + self.losses[node.name]
         self._inherit(node, op)
+        if op.moves:  # nothing is rounded
+            lower, upper = op.forward(*(x.lower for x in args)), op.forward(*(x.upper for x in args))
+            return Interval(lower.expand(batch, *node.shape), upper.expand(batch, *node.shape))
         return Interval(center - radius, center + radius)
 
     def _inherit(self, node: Node, op: Affine) -> None:
@@ -154,7 +157,10 @@ class State:
             self.table[node.name] = image
             loss = self.losses[node.name] = self.loss(node.name, self.lines[node.name])
             image = Interval(image.lower - loss, image.upper + loss)
-        return image
+        if self.deployed is not None:
+            return image
+        low, high = relaxation.codomain(node.op)  # of the function; a runtime's own may leave it by a hair
+        return Interval(image.lower.clamp(min=low), image.upper.clamp(max=high))
 
     def _gamma(self, node: Node, terms: int = 0) -> float:
         """Error of everything that touches an entry of the node: its own sum, the sums over the node's entries, and a

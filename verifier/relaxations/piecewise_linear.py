@@ -1,5 +1,6 @@
 """ReLU, LeakyReLU, PReLU, Clip and Abs: continuous and linear between breakpoints."""
 
+import math
 from itertools import combinations
 
 import torch
@@ -24,6 +25,9 @@ class PiecewiseLinear(Relaxation):
             case Clip():
                 return [op.least, op.greatest]
         raise TypeError(f"{op.label} is not known to be piecewise linear")
+
+    def codomain(self, op: Op) -> tuple[float, float]:
+        return (0.0, math.inf) if isinstance(op, Relu | Abs) else (-math.inf, math.inf)
 
     def steepness(self, op: Op) -> float:
         return max(1.0, float(op.slope.abs().max())) if isinstance(op, LeakyRelu) else 1.0

@@ -42,6 +42,9 @@ class SShaped(Relaxation):
         """Both functions grow."""
         return Interval(op.forward(x.lower), op.forward(x.upper))
 
+    def codomain(self, op: Op) -> tuple[float, float]:
+        return (0.0, 1.0) if isinstance(op, Sigmoid) else (-1.0, 1.0)
+
     def steepness(self, op: Op) -> float:
         return 0.25 if isinstance(op, Sigmoid) else 1.0
 

@@ -28,12 +28,14 @@ from verifier.graph.ops.smooth import (
     Softplus,
     Softsign,
 )
+from verifier.graph.ops.softmax import Softmax
 from verifier.relaxations.curved import Curved
 from verifier.relaxations.maximum import Maximum
 from verifier.relaxations.piecewise_linear import PiecewiseLinear, ReluRelaxation
 from verifier.relaxations.product import ProductRelaxation
 from verifier.relaxations.relaxation import Relaxation
 from verifier.relaxations.smooth import SShaped
+from verifier.relaxations.softmax import SoftmaxRelaxation
 from verifier.relaxations.staircase import Staircase
 
 Table = Mapping[type[Op], Relaxation]
@@ -74,5 +76,6 @@ RELAXATIONS: Table = {
     Tanh: SShaped(),
     Max: Maximum(),
     Product: ProductRelaxation(),
+    Softmax: SoftmaxRelaxation(),
     **dict.fromkeys(CURVES, Curved()),
 }

@@ -15,6 +15,7 @@ from verifier.graph.lower import largest_entry
 from verifier.graph.ops.dense import Scale, Shift
 from verifier.graph.ops.opaque import Batchwise
 from verifier.graph.ops.smooth import Power
+from verifier.graph.ops.softmax import MAX_ROLLED, Softmax, rolled
 
 
 def batch_norm(site: Site, x: Ref, weight: Any, bias: Any, mean: Any, variance: Any, epsilon: float) -> Ref:
@@ -92,6 +93,23 @@ def group_norm(site: Site, x: Ref, groups: int, weight: Any, bias: Any, epsilon:
     return out if bias is None else plus(site, out, site.known(bias, "bias").reshape(spread))
 
 
+def softmax(site: Site, x: Ref, dim: int, precision: Any = None) -> Ref:
+    """Entry by entry along the last axis; a large one as it is."""
+    axis, shape = site.axis(x, dim), site.shape(x)
+    rank, size = len(shape), math.prod(shape)
+    if rank == 0 or not 0 < size * shape[axis] <= MAX_ROLLED:
+        return site.add(Batchwise("Softmax", partial(torch.softmax, dim=axis - rank)), x)
+    if axis < rank - 1 and size == shape[axis]:
+        return reshaped(site, shares(site, reshaped(site, x, (size,))), shape)
+    order = (*(a for a in range(rank) if a != axis), axis)
+    back = sorted(range(rank), key=lambda a: order[a])
+    return transposed(site, shares(site, transposed(site, x, order)), tuple(back))
+
+
+def shares(site: Site, x: Ref) -> Ref:
+    return site.add(Softmax(), site.add(rolled(site.rank(x), site.shape(x)[-1]), x, part="rolled"))
+
+
 def over_axis(name: str, function: Any) -> Lowering:
     """A function over one axis; its last argument, a dtype or a flag for half precision, changes no real number."""
 
@@ -128,8 +146,7 @@ def attention(
     if isinstance(mask, Ref) and mask.truth:
         site.refuse("a mask that depends on the input")
     scores = scores if mask is None else plus(site, scores, mask)
-    weights = site.add(Batchwise("Softmax", partial(torch.softmax, dim=-1)), scores, part="softmax")
-    return product(site, weights, value)
+    return product(site, softmax(site, scores, -1), value)
 
 
 def first(lower: Lowering, others: int, count: int) -> Lowering:
@@ -147,7 +164,7 @@ NORMAL: dict[str, Lowering] = {
     "layer_norm.default": layer_norm,
     "native_layer_norm.default": first(layer_norm, 2, 5),
     "group_norm.default": group_norm,
-    **rows("softmax.int _softmax.default", over_axis("Softmax", torch.softmax)),
+    **rows("softmax.int _softmax.default", softmax),
     **rows("log_softmax.int _log_softmax.default", over_axis("LogSoftmax", torch.log_softmax)),
     "scaled_dot_product_attention.default": attention,
 }
