@@ -172,10 +172,10 @@ def ends(
     if admits:
         for i in np.flatnonzero(least > greatest).tolist():
             exact = Fraction(low[i] if low[i] is not None else high[i])  # type: ignore[arg-type]
-            nearest = float(np.float32(float(exact)))
-            if abs(nearest) <= LARGEST["float32"]:
-                least[i] = greatest[i] = nearest
-                lower[i], upper[i] = min(lower[i], nearest), max(upper[i], nearest)
+            if abs(exact) <= LARGEST["float32"]:
+                near = float(np.float32(nearest(exact)))
+                least[i] = greatest[i] = near
+                lower[i], upper[i] = min(lower[i], near), max(upper[i], near)
                 meant[i] = exact
     empty = False
     if typed:

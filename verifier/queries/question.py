@@ -18,6 +18,7 @@ from verifier.model import Model
 from verifier.problem import Problem
 from verifier.properties.cases import Case, Cases, Range, cases
 from verifier.properties.expression import Entry
+from verifier.properties.possible import possible
 from verifier.queries.boxes import Base, Boxes
 from verifier.queries.columns import exposed
 from verifier.queries.networks import Joint, load
@@ -61,6 +62,7 @@ def questions(query: Query, given: Mapping[str, str | Path]) -> Questions:
     inputs = {v.name for network in query.networks for v in network.inputs}
     base = Base(query)
     found = Cases(()) if base.contradictory() else cases(query.assertions, inputs, base)
+    found = replace(found, cases=tuple(case for case in found.cases if possible(case, inputs, base)))
     rows = [[denied(comparison) for comparison in case.rows] or [NEVER] for case in found.cases]
     compared = {entry.name for case in found.cases for row in case.rows for entry in row.left.entries()}
     joint = load(query, given, compared - inputs)

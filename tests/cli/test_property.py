@@ -1,0 +1,68 @@
+"""`verify model.onnx --property p.vnnlib`."""
+
+import json
+
+import pytest
+
+TEXT = """(declare-const X_0 Real) (declare-const X_1 Real) (declare-const Y_0 Real) (declare-const Y_1 Real)
+(assert (>= X_0 0)) (assert (<= X_0 1)) (assert (>= X_1 0)) (assert (<= X_1 1))
+(assert (>= Y_0 {}))
+"""
+
+
+@pytest.fixture
+def asked(network, tmp_path):
+    model = network((1, 2), [[2, 0], [0, 3]])
+
+    def write(threshold):
+        path = tmp_path / "p.vnnlib"
+        path.write_text(TEXT.format(threshold))
+        return [model, "--property", path]
+
+    return write
+
+
+def test_verified(command, asked):
+    code, out, _ = command(*asked(2.5))
+    assert code == 0
+    assert out.startswith("verified (unsat)")
+    assert "0.5" in out
+
+
+def test_falsified_with_its_witness(command, asked, tmp_path):
+    code, out, _ = command(*asked(1.5), "--json", tmp_path / "r.jsonl")
+    assert code == 1
+    assert out.startswith("falsified (sat)")
+    record = json.loads((tmp_path / "r.jsonl").read_text())
+    x, y = record["assignment"]["X"], record["assignment"]["Y"]
+    assert record["verdict"] == "falsified"
+    assert y == pytest.approx([2 * x[0], 3 * x[1]])
+    assert y[0] >= 1.5
+
+
+def test_json_alone_on_stdout(command, asked):
+    code, out, err = command(*asked(2.5), "--json", "-")
+    assert (code, json.loads(out)["verdict"]) == (0, "verified")
+    assert "verified" in err
+
+
+def test_networks_by_name(command, asked):
+    model, *words = asked(2.5)
+    assert command(*words, "--network", f"N={model}")[0] == 0
+    assert command(*words, "--network", f"M={model}")[0] == 2
+
+
+@pytest.mark.parametrize(
+    "more", [["--eps", "0.1"], ["--inputs", "x.npy"], ["--network", "N=m.onnx"], ["--max-eps"], ["--csv", "r.csv"]]
+)
+def test_options_that_do_not_go_together(command, asked, more):
+    code, out, err = command(*asked(2.5), *more)
+    assert (code, out) == (2, "")
+    assert "property" in err
+
+
+def test_a_property_that_does_not_fit(command, network, asked):
+    code, out, err = command(network((1, 3), [[1, 0, 0], [0, 1, 0]], "other.onnx"), *asked(2.5)[1:])
+    assert (code, out) == (2, "")
+    assert "2 inputs" in err
+    assert "3" in err

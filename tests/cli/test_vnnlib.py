@@ -1,0 +1,138 @@
+"""The standard's command line: what it prints, when it fails, and that it answers small questions at once."""
+
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import pytest
+
+from verifier.cli.capabilities import LISTS
+from verifier.cli.vnnlib import main, within
+from verifier.formats.onnx.table import TRANSLATORS
+
+QUERY = """(vnnlib-version <2.0>)
+(declare-network N (declare-input X float32 [1,2]) (declare-output Y float32 [1,2]))
+(assert (and (>= X[0,0] 0.0) (<= X[0,0] 1.0)))
+(assert (and (>= X[0,1] 0.0) (<= X[0,1] 1.0)))
+(assert (> (+ Y[0,0] Y[0,1]) {}))
+"""
+
+
+@pytest.fixture
+def files(network, tmp_path):
+    """A network that doubles and triples, and a query that asks whether the sum of both passes a threshold."""
+    model = network((1, 2), [[2, 0], [0, 3]])
+
+    def write(threshold):
+        path = tmp_path / "q.vnnlib"
+        path.write_text(QUERY.format(threshold))
+        return [str(path), "--network", f"N={model}", "--timeout", "60.0"]
+
+    return write
+
+
+@pytest.fixture
+def solver(capsys):
+    def run(*words):
+        code = main([str(word) for word in words])
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return run
+
+
+def test_small_questions_import_nothing_heavy():
+    program = (
+        "import sys\nfrom verifier.cli.vnnlib import main\n"
+        "assert main(['--name']) == 0 and main(['--version']) == 0\n"
+        "assert main(['supports', '--onnx-operators']) == 0\n"
+        "assert not {'torch', 'onnx', 'numpy'} & set(sys.modules), 'imported'\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_operators_are_those_of_the_loader():
+    assert set(LISTS["onnx-operators"]) == {name for name in TRANSLATORS if "." not in name}
+
+
+@pytest.mark.parametrize("what", LISTS)
+def test_capabilities_are_bare_lines(solver, what):
+    code, out, err = solver("supports", f"--{what}")
+    assert (code, err) == (0, "")
+    assert out.splitlines() == list(LISTS[what])
+    assert solver("capabilities", f"--{what}")[1] == out
+
+
+def test_the_other_spelling(solver):
+    assert solver("supports", "--multiple-inputs-output-theories")[1] == "SIO\nMIO\n"
+
+
+def test_unsat_is_one_line(solver, files):
+    assert solver("verify", *files("5.5")) == (0, "unsat\n", "")
+
+
+@pytest.mark.parametrize("verb", [("verify",), ()])
+def test_sat_shows_every_variable(solver, files, verb):
+    code, out, err = solver(*verb, *files("4.75"))
+    assert (code, err) == (0, "")
+    said = out.splitlines()
+    assert said[0] == "sat"
+    assert (said[1], said[4]) == ("X float32 [1,2]", "Y float32 [1,2]")
+    x, y = ([np.float32(float(word)) for word in said[i : i + 2]] for i in (2, 5))
+    assert y == [2 * x[0], 3 * x[1]]
+    assert all(0 <= v <= 1 for v in x)
+    assert sum(map(float, y)) > 4.75
+
+
+@pytest.mark.parametrize("option", ["--serialise-assignments", "--assignments"])
+def test_assignments_as_tensors(solver, files, tmp_path, option):
+    assert solver("verify", *files("4.75"), option, tmp_path / "out")[0] == 0
+    tensors = {name: onnx.load_tensor(tmp_path / "out" / f"{name}.pb") for name in "XY"}
+    x, y = (onnx.numpy_helper.to_array(tensors[name]) for name in "XY")
+    assert x.dtype == y.dtype == np.float32
+    assert x.shape == (1, 2)
+    assert np.array_equal(y, x * [2, 3])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["supports"],
+        ["supports", "--nothing"],
+        ["verify"],
+        ["verify", "absent.vnnlib"],
+        ["verify", "q.vnnlib", "--network", "N"],
+        ["verify", "q.vnnlib", "--network", "N=absent.onnx"],
+        ["verify", "q.vnnlib", "--timeout", "-1"],
+        ["--nothing"],
+    ],
+)
+def test_mistakes_print_nothing_on_stdout(solver, words):
+    code, out, err = solver(*words)
+    assert code in (1, 2)
+    assert out == ""
+    assert len(err.splitlines()) >= 1
+
+
+def test_too_few_and_too_many_networks(solver, files):
+    query, option, model, *_ = files("5.5")
+    for networks in ([], [option, model, option, "M=" + model[2:]], [option, model, option, model]):
+        code, out, err = solver("verify", query, *networks)
+        assert (code, out) == (1, "")
+        assert "network" in err
+
+
+def test_limits_leave_time_to_end():
+    assert within(60) == 59
+    assert within(5.0) < 4.3
+    assert 0 < within(0.5) < 0.5
+
+
+def test_the_process_ends_in_time(files):
+    words = files("4.999")[:-1]
+    command = [sys.executable, "-m", "verifier.cli.vnnlib", *words, "0.2"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0
+    assert ended.stdout.splitlines()[0] in ("timed-out", "sat")
