@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from complete_cases import encoded, of_clause, one_row, program, rows
 from hypothesis import assume, given, settings
 from laws.cases import Case, points
 from laws.enumeration import TooMany, minimum
@@ -10,45 +11,25 @@ from laws.strategies import Recipe, recipes
 
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp
 from verifier.bounding.propagate import Options, propagate
-from verifier.complete.exact.encode import Encoder
 from verifier.complete.exact.highs import Highs
-from verifier.complete.exact.program import Program, Status
+from verifier.complete.exact.program import Status
 from verifier.complete.exact.safe import lower_bound
-from verifier.complete.exact.tighten import Tightening
-from verifier.complete.search import Work
 
 KINDS = ("linear", "conv", "relu", "relu", "prelu", "clip", "abs", "max", "branches", "concat", "norm")
 BOXES = ("linf", "feature", "box", "pixel")
 CLOSE = 1e-6
 CASES = recipes(KINDS, BOXES, ((2,), (3,), (1, 3), (1, 1, 2, 3)), batch=1, depth=4)
-FEW = 9  # binaries: brute force follows
-
-
-def encoded(case: Case, method: object = None, tighten: bool = False) -> Encoder:
-    method = method or Crown()
-    table = propagate(case.graph, case.region, method, None, Options(proof=True)).table  # type: ignore[arg-type]
-    encoder = Encoder(case.graph, case.region, dict(table))
-    if tighten:
-        encoder.tighten = Tightening().of(Work(np.inf))
-    return encoder.run()
-
-
-def rows(case: Case, clause: int) -> tuple[np.ndarray, np.ndarray]:
-    index = [i for i, c in enumerate(case.specification.clause) if c == clause]
-    return case.specification.rows[index, 0].flatten(1).numpy(), case.specification.offset[index, 0].numpy()
-
-
-def program(case: Case, encoder: Encoder, clause: int) -> Program:
-    matrix, offset = rows(case, clause)
-    return encoder.minimum(np.concatenate([offset[:, None], matrix], axis=1))
+FEW = 7  # binaries: brute force follows
 
 
 def brute(case: Case, clause: int) -> float:
     box = case.region.box()
-    return minimum(case.graph, box.lower.reshape(-1).numpy(), box.upper.reshape(-1).numpy(), *rows(case, clause))
+    return minimum(
+        case.graph, box.lower.reshape(-1).numpy(), box.upper.reshape(-1).numpy(), *rows(case, of_clause(case, clause))
+    )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(CASES)
 def test_milp_is_brute_force(recipe: Recipe) -> None:
     """Over every clause: LP <= MILP = the least over all patterns; and what the multipliers prove is below the LP."""
@@ -56,7 +37,7 @@ def test_milp_is_brute_force(recipe: Recipe) -> None:
     encoder = encoded(case)
     assume(int(encoder.build.integer.sum()) <= FEW)
     for clause in sorted(set(recipe.clause)):
-        asked = program(case, encoder, clause)
+        asked = program(case, encoder, of_clause(case, clause))
         try:
             least = brute(case, clause)
         except TooMany:
@@ -74,7 +55,7 @@ def test_milp_is_brute_force(recipe: Recipe) -> None:
         assert relaxed.bound - CLOSE * scale <= safe <= relaxed.bound + CLOSE * scale
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(recipes(KINDS, ("linf", "box", "l1", "l2"), batch=1, depth=5))
 def test_crown_is_below_the_lp_is_below_points(recipe: Recipe) -> None:
     """For single rows: bounds by lines <= the safe LP bound <= every point; also with tightened neurons."""
@@ -85,8 +66,7 @@ def test_crown_is_below_the_lp_is_below_points(recipe: Recipe) -> None:
     for tighten in (False, True):
         encoder = encoded(case, tighten=tighten)
         for row in range(len(crown)):
-            matrix = case.specification.rows[row, 0].reshape(1, -1).numpy()
-            asked = encoder.minimum(np.concatenate([case.specification.offset[row].reshape(1, 1), matrix], axis=1))
+            asked = one_row(case, encoder, row)
             answer = Highs()(asked.relaxed(), 60.0)
             assert answer.multipliers is not None
             safe = lower_bound(asked, answer.multipliers)
@@ -96,7 +76,7 @@ def test_crown_is_below_the_lp_is_below_points(recipe: Recipe) -> None:
                 assert float(crown[row, 0]) <= safe + CLOSE * scale
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(recipes((*KINDS, "sign", "sigmoid", "tanh"), ("linf", "box", "l1"), batch=1, depth=4))
 def test_any_multipliers_prove(recipe: Recipe) -> None:
     """Multipliers of any origin give a bound that points respect; with intervals of any method."""
@@ -105,8 +85,7 @@ def test_any_multipliers_prove(recipe: Recipe) -> None:
     least = torch.stack([case.specification.values(case.graph(x)) for x in points(case, recipe.seed)]).amin(0)
     for method in (Ibp(), AlphaCrown(steps=2)):
         encoder = encoded(case, method)
-        matrix = case.specification.rows[0, 0].reshape(1, -1).numpy()
-        asked = encoder.minimum(np.concatenate([case.specification.offset[0].reshape(1, 1), matrix], axis=1))
+        asked = one_row(case, encoder)
         noise = rng.standard_normal(len(asked.row_lower)) * 10.0 ** rng.integers(-3, 3)
         answer = Highs()(asked.relaxed(), 60.0)
         assert answer.multipliers is not None

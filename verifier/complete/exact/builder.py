@@ -40,6 +40,7 @@ class ProgramBuilder:
         self.lower, self.upper = np.zeros(0), np.zeros(0)
         self.integer = np.zeros(0, dtype=bool)
         self._rows: list[tuple[sparse.csr_array, Vector, Vector, Vector]] = []
+        self.definitions: dict[int, tuple[Index, Form]] = {}  # by the number of their block of rows
 
     @property
     def count(self) -> int:
@@ -120,6 +121,7 @@ class ProgramBuilder:
         self.narrow(known, lower[plain], upper[plain])
         new, rest = free(~plain), form.at(free(~plain))
         index[new] = self.columns(lower[new], upper[new])
+        self.definitions[len(self._rows)] = (index[new], rest)
         matrix = sparse.csr_array(self.unit(index[new]).matrix - widened(rest.matrix, self.count))
         self.rows(matrix, rest.constant, rest.constant, rest.error)
         return index
@@ -166,6 +168,11 @@ class ProgramBuilder:
         columns, blocks = mark
         self.lower, self.upper, self.integer = self.lower[:columns], self.upper[:columns], self.integer[:columns]
         del self._rows[blocks:]
+        self.definitions = {number: found for number, found in self.definitions.items() if number < blocks}
+
+    def plain_rows(self) -> list[tuple[sparse.csr_array, Vector, Vector, Vector]]:
+        """Blocks of rows that define no column."""
+        return [block for number, block in enumerate(self._rows) if number not in self.definitions]
 
     def finish(self, cost: Vector, constant: float) -> Program:
         """The program with everything that was added."""

@@ -50,9 +50,9 @@ class Question:
         region = self.problem.region.to(torch.float64, "cpu")
         return Encoder(self.problem.model.graph.to(torch.float64, "cpu"), region, self.table)
 
-    def program(self, encoder: Encoder, clause: int) -> Program:
-        """The least value of the clause's greatest row."""
-        asked, index = self.problem.specification, self.rows_of(clause)
+    def program(self, encoder: Encoder, index: list[int]) -> Program:
+        """The least value of the greatest of the rows at `index`."""
+        asked = self.problem.specification
         rows = asked.rows[index, 0].flatten(1).double().cpu().numpy()
         offset = asked.offset[index, 0].double().cpu().numpy()
         return encoder.minimum(np.concatenate([offset[:, None], rows], axis=1))

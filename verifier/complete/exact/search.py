@@ -9,7 +9,7 @@ import torch
 from verifier.bounding.methods import AlphaCrown, Method
 from verifier.complete.exact.encode import Encoder
 from verifier.complete.exact.highs import Highs
-from verifier.complete.exact.program import Program, Solver, Status
+from verifier.complete.exact.program import Solver, Status
 from verifier.complete.exact.question import Question
 from verifier.complete.exact.safe import lower_bound
 from verifier.complete.exact.tighten import Tightening
@@ -54,7 +54,7 @@ class Exact(Search):
         margin, trust = question.proved, Trust.RECHECKED
         for number, (clause, known) in enumerate(question.clauses.items()):
             question.work.note(f"{self.name}: clause {number + 1} of {len(question.clauses)}, best bound {known:.4g}")
-            verdict = self.clause(question, encoder, question.program(encoder, clause))
+            verdict = self.clause(question, encoder, question.rows_of(clause))
             if isinstance(verdict, Unknown):
                 return replace(verdict, best=max(verdict.best, min(question.clauses.values())))
             if isinstance(verdict, Falsified):
@@ -67,8 +67,8 @@ class Exact(Search):
         return question.encoder().run()
 
     @abstractmethod
-    def clause(self, question: Question, encoder: Encoder, program: Program) -> Verdict:
-        """Is the program's value positive?"""
+    def clause(self, question: Question, encoder: Encoder, rows: list[int]) -> Verdict:
+        """Is the greatest of these rows positive everywhere?"""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,8 @@ class Lp(Exact):
     def encode(self, question: Question) -> Encoder:
         return tightened(question, self.tightening)
 
-    def clause(self, question: Question, encoder: Encoder, program: Program) -> Verdict:
+    def clause(self, question: Question, encoder: Encoder, rows: list[int]) -> Verdict:
+        program = question.program(encoder, rows)
         answer = Highs()(program.relaxed(), question.work.seconds)
         if answer.multipliers is None:
             return Unknown(Reason.SOLVER, -np.inf, self.name, answer.status.value)
@@ -93,6 +94,33 @@ class Lp(Exact):
             return Verified(bound, self.name)
         reason = Reason.TIME if answer.status is Status.LIMIT else Reason.LOOSE
         return question.refute(answer.point) or Unknown(reason, bound, self.name)
+
+
+@dataclass(frozen=True)
+class Sdp(Exact):
+    """The semidefinite relaxation (Raghunathan et al. 2018) for dense networks of at most `most` inputs and undecided
+    neurons; its bound is re-derived from the dual matrix. `solver` is one of cvxpy's: CLARABEL or SCS."""
+
+    name = "sdp"
+    most: int = 200
+    solver: str = "CLARABEL"
+
+    def clause(self, question: Question, encoder: Encoder, rows: list[int]) -> Verdict:
+        """A row that is positive everywhere decides its clause."""
+        from verifier.complete.exact.sdp import proven, quadratic, suggested
+
+        best = -np.inf
+        for row in rows:
+            asked = quadratic(encoder, question.program(encoder, [row]))
+            if asked.variables > self.most:
+                detail = f"{asked.variables} inputs and undecided neurons; this method takes at most {self.most}"
+                return Unknown(Reason.UNSUPPORTED, best, self.name, detail)
+            multipliers = suggested(asked, question.work.seconds, self.solver)
+            if multipliers is not None:
+                best = max(best, proven(asked, multipliers))
+            if best > 0:
+                return Verified(best, self.name)
+        return Unknown(Reason.LOOSE if np.isfinite(best) else Reason.SOLVER, best, self.name)
 
 
 @dataclass(frozen=True)
@@ -111,7 +139,8 @@ class Milp(Exact):
     def encode(self, question: Question) -> Encoder:
         return tightened(question, self.tightening)
 
-    def clause(self, question: Question, encoder: Encoder, program: Program) -> Verdict:
+    def clause(self, question: Question, encoder: Encoder, rows: list[int]) -> Verdict:
+        program = question.program(encoder, rows)
         tree = Tree(program, question, self.nodes).run()
         if not isinstance(tree, Unknown) or tree.reason is not Reason.DOMAINS:
             return tree

@@ -1,0 +1,50 @@
+"""What tests of the exact backend share: encoded cases, programs of their rows, and points."""
+
+import numpy as np
+import torch
+from laws.cases import Case, points
+
+from verifier.bounding.methods import Crown, Method
+from verifier.bounding.propagate import Options, propagate
+from verifier.complete.exact.encode import Encoder
+from verifier.complete.exact.program import Program
+from verifier.complete.exact.tighten import Tightening
+from verifier.complete.search import Work
+
+
+def encoded(case: Case, method: Method | None = None, tighten: bool = False) -> Encoder:
+    """The first question's network over its region."""
+    table = propagate(case.graph, case.region, method or Crown(), None, Options(proof=True)).table
+    encoder = Encoder(case.graph, case.region, dict(table))
+    if tighten:
+        encoder.tighten = Tightening().of(Work(np.inf))
+    return encoder.run()
+
+
+def rows(case: Case, index: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients `(k, n)` and offsets `(k,)`."""
+    return case.specification.rows[index, 0].flatten(1).numpy(), case.specification.offset[index, 0].numpy()
+
+
+def program(case: Case, encoder: Encoder, index: list[int]) -> Program:
+    """The least value of the greatest row."""
+    matrix, offset = rows(case, index)
+    return encoder.minimum(np.concatenate([offset[:, None], matrix], axis=1))
+
+
+def one_row(case: Case, encoder: Encoder, row: int = 0) -> Program:
+    return program(case, encoder, [row])
+
+
+def least_at_points(case: Case, seed: int, row: int = 0) -> float:
+    """The least value of a row at many points of the region."""
+    return min(float(case.specification.values(case.graph(x))[row, 0]) for x in points(case, seed))
+
+
+def of_clause(case: Case, clause: int) -> list[int]:
+    return [i for i, c in enumerate(case.specification.clause) if c == clause]
+
+
+def least_rows(case: Case, seed: int) -> torch.Tensor:
+    """`(S,)`: the least value of every row at many points."""
+    return torch.stack([case.specification.values(case.graph(x))[:, 0] for x in points(case, seed)]).amin(0)
