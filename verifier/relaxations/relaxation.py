@@ -79,11 +79,15 @@ class Relaxation(ABC):
 
     def lines(self, op: Op, x: Interval, slopes: Slopes | None = None) -> Lines:
         """A line below and one above. Chosen slopes yield to the exact one where the function is linear."""
+        chosen = self.guess(op, x) if slopes is None else self._exact_where_linear(op, x, slopes)
+        return Lines(chosen, self.gap(op, x, chosen.lower)[0], self.gap(op, x, chosen.upper)[1])
+
+    def _exact_where_linear(self, op: Op, x: Interval, slopes: Slopes) -> Slopes:
+        fixed = self.linear(op, x)
+        if not bool(fixed.any()):
+            return slopes
         guess = self.guess(op, x)
-        if slopes is not None:
-            fixed = self.linear(op, x)
-            guess = Slopes(torch.where(fixed, guess.lower, slopes.lower), torch.where(fixed, guess.upper, slopes.upper))
-        return Lines(guess, self.gap(op, x, guess.lower)[0], self.gap(op, x, guess.upper)[1])
+        return Slopes(torch.where(fixed, guess.lower, slopes.lower), torch.where(fixed, guess.upper, slopes.upper))
 
     def image(self, op: Op, x: Interval) -> Interval:
         """The interval of `f`: the gap of a level line."""
