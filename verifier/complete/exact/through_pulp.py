@@ -55,9 +55,10 @@ class Pulp:
 
         if problem.status == pulp.LpStatusInfeasible:
             return Answer(Status.INFEASIBLE, np.inf)
-        if None in values:
+        if problem.sol_status not in (pulp.LpSolutionOptimal, pulp.LpSolutionIntegerFeasible):
             return Answer(Status.LIMIT, -np.inf)
-        point = np.array(values, dtype=float)
+        given = zip(values, program.lower, strict=True)  # PuLP leaves out variables that no row has
+        point = np.array([low if value is None else value for value, low in given])
         value = float(program.cost @ point + program.constant)
         if problem.sol_status == pulp.LpSolutionOptimal and not (self.tells and program.integer.any()):
             return Answer(Status.OPTIMAL, value - GAP * max(1.0, abs(value)), point)
