@@ -4,7 +4,21 @@ import torch
 from torch import Tensor
 
 from verifier.graph.op import Op
-from verifier.graph.ops.activation import Abs, Ceil, Clip, Floor, LeakyRelu, Relu, Round, Sigmoid, Sign, Tanh
+from verifier.graph.ops.activation import (
+    Abs,
+    Ceil,
+    Clip,
+    Floor,
+    LeakyRelu,
+    NonZero,
+    Positive,
+    Relu,
+    Round,
+    Sigmoid,
+    Sign,
+    Tanh,
+    Trunc,
+)
 from verifier.graph.ops.pool import Max
 from verifier.graph.ops.product import Product
 from verifier.graph.ops.smooth import (
@@ -52,6 +66,9 @@ OPS: dict[str, Op] = {
     "floor": Floor(),
     "ceil": Ceil(),
     "round": Round(),
+    "trunc": Trunc(),
+    "positive": Positive(),
+    "nonzero": NonZero(),
     "sigmoid": Sigmoid(),
     "tanh": Tanh(),
 }

@@ -23,7 +23,7 @@ from verifier.relaxations.piecewise_linear import PiecewiseLinear
 from verifier.relaxations.relaxation import Slopes
 from verifier.relaxations.smooth import SShaped
 
-STAIRS = ("floor", "ceil", "round")
+STAIRS = ("floor", "ceil", "round", "trunc")
 EXACT = [name for name in OPS if name not in ("sigmoid", "tanh", *STAIRS)]
 SMOOTH: dict[str, Op] = {"sigmoid": Sigmoid(), "tanh": Tanh()}
 

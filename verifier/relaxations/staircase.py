@@ -1,10 +1,13 @@
-"""Sign, Floor, Ceil and Round: level between jumps. Both sides of a jump count, so ties need no care."""
+"""Sign, Floor, Ceil, Round, Trunc and comparisons with zero: level between jumps. Both sides of a jump count, so ties
+need no care."""
+
+import math
 
 import torch
 from torch import Tensor
 
 from verifier.graph.op import Op
-from verifier.graph.ops.activation import Ceil, Floor, Round, Sign
+from verifier.graph.ops.activation import Ceil, Floor, NonZero, Positive, Round, Sign, Trunc
 from verifier.interval import Interval
 from verifier.relaxations.relaxation import Relaxation, Slopes, chord
 
@@ -18,12 +21,31 @@ class Staircase(Relaxation):
     def steepness(self, op: Op) -> float:
         return 4.0
 
+    def codomain(self, op: Op) -> tuple[float, float]:
+        match op:
+            case Sign():
+                return -1.0, 1.0
+            case Positive() | NonZero():
+                return 0.0, 1.0
+        return -math.inf, math.inf
+
     def jumps(self, op: Op, x: Interval) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """The first and last jump inside: place, and the least and greatest limit or value there."""
+        """The first and last jump inside, on each side of zero where they differ: place, and the least and greatest
+        limit or value there."""
         match op:
             case Sign():
                 zero = torch.zeros_like(x.lower)
                 return [(zero, (x.lower < 0).to(zero) * -1, (x.upper > 0).to(zero))]
+            case Positive():
+                zero = torch.zeros_like(x.lower)
+                return [(zero, zero, (x.upper > 0).to(zero))]
+            case NonZero():
+                zero = torch.zeros_like(x.lower)
+                return [(zero, zero, (x.lower < x.upper).to(zero))]
+            case Trunc():
+                below = (x.lower.ceil().clamp(max=-1), (x.upper.ceil() - 1).clamp(max=-1))
+                above = ((x.lower.floor() + 1).clamp(min=1), x.upper.floor().clamp(min=1))
+                return [*((k, k, k + 1) for k in below), *((k, k - 1, k) for k in above)]
             case Floor():
                 places = (x.lower.floor() + 1, x.upper.floor())
                 return [(k, k - 1, k) for k in places]

@@ -3,7 +3,21 @@
 from collections.abc import Mapping
 
 from verifier.graph.op import Op
-from verifier.graph.ops.activation import Abs, Ceil, Clip, Floor, LeakyRelu, Relu, Round, Sigmoid, Sign, Tanh
+from verifier.graph.ops.activation import (
+    Abs,
+    Ceil,
+    Clip,
+    Floor,
+    LeakyRelu,
+    NonZero,
+    Positive,
+    Relu,
+    Round,
+    Sigmoid,
+    Sign,
+    Tanh,
+    Trunc,
+)
 from verifier.graph.ops.pool import Max
 from verifier.graph.ops.product import Product
 from verifier.graph.ops.smooth import (
@@ -72,6 +86,9 @@ RELAXATIONS: Table = {
     Floor: Staircase(),
     Ceil: Staircase(),
     Round: Staircase(),
+    Trunc: Staircase(),
+    Positive: Staircase(),
+    NonZero: Staircase(),
     Sigmoid: SShaped(),
     Tanh: SShaped(),
     Max: Maximum(),

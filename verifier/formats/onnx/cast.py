@@ -1,18 +1,11 @@
 """Changes of element type. A network is a function on real numbers here, so rounding on the way is not modelled."""
 
 import numpy as np
-import torch
 from onnx import TensorProto
-from torch import Tensor
 
 from verifier.formats.onnx.call import Call, Obstacle
 from verifier.formats.onnx.values import INTEGER, PRECISION, Const, Value, Wire, is_integer, is_real, rounded, type_name
-from verifier.graph.ops.opaque import Pointwise
-
-
-def nonzero(x: Tensor) -> Tensor:
-    """Truth as a number."""
-    return (x != 0).to(x.dtype)
+from verifier.graph.ops.activation import NonZero, Trunc
 
 
 def cast_constant(call: Call, x: Const, to: int) -> Const:
@@ -46,9 +39,9 @@ def converted(call: Call, x: Const | Wire, to: int) -> Value:
     if isinstance(x, Const):
         return cast_constant(call, x, to)
     if to == TensorProto.BOOL and x.type != TensorProto.BOOL:
-        return call.add(Pointwise("NonZero", nonzero), x, type=to)
+        return call.add(NonZero(), x, type=to)
     if is_integer(to) and is_real(x.type):
-        return call.add(Pointwise("Truncate", torch.trunc), x, type=to)
+        return call.add(Trunc(), x, type=to)
     if is_real(to) and is_real(x.type) and not _widens(x.type, to):
         raise Obstacle(f"a cast from {type_name(x.type)} to {type_name(to)} rounds; save the model in one precision")
     if is_real(to) or is_integer(to) or to == x.type:

@@ -62,6 +62,30 @@ class Ceil(Op):
 
 
 @dataclass(frozen=True, eq=False)
+class Trunc(Op):
+    """Towards zero: a cast to an integer."""
+
+    def forward(self, *args: Tensor) -> Tensor:
+        return args[0].trunc()
+
+
+@dataclass(frozen=True, eq=False)
+class Positive(Op):
+    """One where `x > 0`, else zero: all comparisons are made of it and of `NonZero`."""
+
+    def forward(self, *args: Tensor) -> Tensor:
+        return args[0].sign().relu()
+
+
+@dataclass(frozen=True, eq=False)
+class NonZero(Op):
+    """One where `x != 0`, else zero."""
+
+    def forward(self, *args: Tensor) -> Tensor:
+        return args[0].sign().abs()
+
+
+@dataclass(frozen=True, eq=False)
 class Round(Op):
     """To the nearest integer, ties to even."""
 

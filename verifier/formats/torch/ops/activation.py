@@ -10,7 +10,7 @@ from torch.nn import functional
 from verifier.formats.torch.ops.arithmetic import clipped, negated, plus, scaled
 from verifier.formats.torch.site import Lowering, Ref, Site, real, rows
 from verifier.graph.op import Op
-from verifier.graph.ops.activation import Abs, Ceil, Floor, LeakyRelu, Relu, Round, Sigmoid, Sign, Tanh
+from verifier.graph.ops.activation import Abs, Ceil, Floor, LeakyRelu, Relu, Round, Sigmoid, Sign, Tanh, Trunc
 from verifier.graph.ops.opaque import Pointwise
 from verifier.graph.ops.smooth import (
     Acos,
@@ -136,7 +136,6 @@ BENDING: dict[str, Op] = {
 
 POINTWISE: dict[str, tuple[str, Callable[..., Tensor]]] = {
     "tan": ("Tan", torch.tan),
-    "trunc": ("Trunc", torch.trunc),
     "softshrink": ("Softshrink", functional.softshrink),
     "hardshrink": ("Hardshrink", functional.hardshrink),
     "threshold": ("Threshold", functional.threshold),
@@ -149,6 +148,7 @@ ACTIVATION: dict[str, Lowering] = {
     "floor.default": plain(Floor),
     "ceil.default": plain(Ceil),
     "round.default": plain(Round),
+    "trunc.default": plain(Trunc),
     "sigmoid.default": plain(Sigmoid),
     "tanh.default": plain(Tanh),
     "leaky_relu.default": leaky_relu,

@@ -7,7 +7,7 @@ import torch
 
 from verifier.formats.torch.ops.shape import reshaped, transposed
 from verifier.formats.torch.site import Blocked, Lowering, Ref, Site, real, rows
-from verifier.graph.ops.activation import Clip, Relu
+from verifier.graph.ops.activation import Clip, NonZero, Positive, Relu
 from verifier.graph.ops.dense import Reduce, Scale, Shift, Sum
 from verifier.graph.ops.opaque import Pointwise
 from verifier.graph.ops.pool import Max
@@ -150,8 +150,21 @@ def least(site: Site, x: Ref, dim: int, keepdim: bool) -> list[Any]:
     return [amin(site, x, dim, keepdim), Blocked("the place of a maximum")]
 
 
-def comparison(name: str, function: Any) -> Lowering:
+def exceeds(site: Site, a: Any, b: Any) -> Ref:
+    """`a > b`."""
+    return Ref(site.add(Positive(), minus(site, a, b)).node, truth=True)
+
+
+def differs(site: Site, a: Any, b: Any) -> Ref:
+    return Ref(site.add(NonZero(), minus(site, a, b)).node, truth=True)
+
+
+def comparison(name: str, function: Any, lower: Lowering) -> Lowering:
+    """By a difference to zero; infinite constants have none, so comparing with them is only evaluated."""
+
     def compare(site: Site, a: Any, b: Any) -> Ref:
+        if all(isinstance(t, Ref) or bool(real(t).isfinite().all()) for t in (a, b)):
+            return lower(site, a, b)
         op = Pointwise(name, lambda x, y: function(x, y).to(x.dtype))
         return Ref(site.add(op, site.ref(a), site.ref(b)).node, truth=True)
 
@@ -185,6 +198,8 @@ def where(site: Site, condition: Any, a: Any, b: Any) -> Ref:
         left = times(site, a, keep) if isinstance(a, Ref) else real(a) * keep
         right = times(site, b, 1 - keep) if isinstance(b, Ref) else real(b) * (1 - keep)
         return plus(site, left, right)
+    if finite:
+        return plus(site, times(site, condition, a), times(site, negation(site, condition), b))
     op = Pointwise("Where", lambda c, x, y: torch.where(c != 0, x, y))
     return site.add(op, site.ref(condition), site.ref(a), site.ref(b))
 
@@ -200,13 +215,13 @@ def masked(keep: Any) -> Lowering:
     return triangle
 
 
-COMPARISONS = {
-    "gt": ("Greater", torch.gt),
-    "ge": ("GreaterOrEqual", torch.ge),
-    "lt": ("Less", torch.lt),
-    "le": ("LessOrEqual", torch.le),
-    "eq": ("Equal", torch.eq),
-    "ne": ("NotEqual", torch.ne),
+COMPARISONS: dict[str, tuple[str, Any, Lowering]] = {
+    "gt": ("Greater", torch.gt, exceeds),
+    "ge": ("GreaterOrEqual", torch.ge, lambda site, a, b: negation(site, exceeds(site, b, a))),
+    "lt": ("Less", torch.lt, lambda site, a, b: exceeds(site, b, a)),
+    "le": ("LessOrEqual", torch.le, lambda site, a, b: negation(site, exceeds(site, a, b))),
+    "eq": ("Equal", torch.eq, lambda site, a, b: negation(site, differs(site, a, b))),
+    "ne": ("NotEqual", torch.ne, differs),
 }
 
 ARITHMETIC: dict[str, Lowering] = {
