@@ -2,7 +2,10 @@
 
 import numpy as np
 import torch
+from hypothesis import assume
 from laws.cases import Case, points
+from laws.enumeration import TooMany, minimum
+from laws.strategies import Recipe
 
 from verifier.bounding.methods import Crown, Method
 from verifier.bounding.propagate import Options, propagate
@@ -10,6 +13,10 @@ from verifier.complete.exact.encode import Encoder
 from verifier.complete.exact.program import Program
 from verifier.complete.exact.tighten import Tightening
 from verifier.complete.search import Work
+from verifier.graph.graph import Graph
+from verifier.model import Model
+from verifier.problem import Problem
+from verifier.properties import Specification
 
 
 def encoded(case: Case, method: Method | None = None, tighten: bool = False) -> Encoder:
@@ -48,3 +55,43 @@ def of_clause(case: Case, clause: int) -> list[int]:
 def least_rows(case: Case, seed: int) -> torch.Tensor:
     """`(S,)`: the least value of every row at many points."""
     return torch.stack([case.specification.values(case.graph(x))[:, 0] for x in points(case, seed)]).amin(0)
+
+
+class Own:
+    """The graph itself as an evaluator, in float64."""
+
+    name = "graph"
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        return self.graph(torch.from_numpy(x).double()).numpy()
+
+
+def problem(case: Case) -> Problem:
+    return Problem(Model(case.graph, Own(case.graph), "random"), case.region, case.specification)
+
+
+def margin(case: Case) -> float:
+    """The least margin of the first question, by brute force: the least clause."""
+    box = case.region.box()
+    ends = box.lower[0].reshape(-1).numpy(), box.upper[0].reshape(-1).numpy()
+    clauses = sorted(set(case.specification.clause))
+    try:
+        return min(minimum(case.graph, *ends, *rows(case, of_clause(case, c))) for c in clauses)
+    except TooMany:
+        assume(False)
+        raise
+
+
+def small(seed: int = 0, layers: tuple[str, ...] = ("linear", "relu", "linear", "relu")) -> Case:
+    return Recipe((3,), layers, seed, 1.0, "linf", 1, (0, 1, 2, 3)).case(0.4)
+
+
+def open_case() -> Case:
+    """A question that bounds leave open and that is false."""
+    case = small()
+    offset = case.specification.offset - margin(case) - 0.5
+    spec = Specification(case.specification.rows, offset, case.specification.clause)
+    return Case(case.graph, case.region, spec)

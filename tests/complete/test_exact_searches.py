@@ -6,10 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from complete_cases import encoded, of_clause, one_row, program, rows
+from complete_cases import encoded, margin, of_clause, one_row, open_case, problem, program, small
 from hypothesis import assume, given, settings
-from laws.cases import Case
-from laws.enumeration import TooMany, minimum
 from laws.strategies import Recipe, recipes
 
 from verifier.bounding.methods import Crown, Ibp
@@ -21,44 +19,12 @@ from verifier.complete.exact.search import Lp, Milp, Sdp
 from verifier.complete.exact.through_pulp import Pulp
 from verifier.complete.search import Search, Work
 from verifier.errors import InputError
-from verifier.graph.graph import Graph
-from verifier.model import Model
-from verifier.problem import Problem
-from verifier.properties import Specification
 from verifier.verdict import Falsified, Reason, Trust, Unknown, Verified
 
 KINDS = ("linear", "relu", "relu", "prelu", "clip", "abs", "max", "branches")
 SMALL = ((2,), (3,), (1, 3))
 CASES = recipes(KINDS, ("linf", "box"), SMALL, batch=2, depth=4)
 CLOSE = 1e-5
-
-
-class Own:
-    """The graph itself as an evaluator, in float64."""
-
-    name = "graph"
-
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        return self.graph(torch.from_numpy(x).double()).numpy()
-
-
-def problem(case: Case) -> Problem:
-    return Problem(Model(case.graph, Own(case.graph), "random"), case.region, case.specification)
-
-
-def margin(case: Case) -> float:
-    """The least margin of the first question, by brute force: the least clause."""
-    box = case.region.box()
-    ends = box.lower[0].reshape(-1).numpy(), box.upper[0].reshape(-1).numpy()
-    clauses = sorted(set(case.specification.clause))
-    try:
-        return min(minimum(case.graph, *ends, *rows(case, of_clause(case, c))) for c in clauses)
-    except TooMany:
-        assume(False)
-        raise
 
 
 def work(seconds: float = 60.0) -> Work:
@@ -130,10 +96,6 @@ def test_tightening_only_tightens(recipe: Recipe) -> None:
     assert before <= after + CLOSE * max(1.0, abs(after))
 
 
-def small(seed: int = 0, layers: tuple[str, ...] = ("linear", "relu", "linear", "relu")) -> Case:
-    return Recipe((3,), layers, seed, 1.0, "linf", 1, (0, 1, 2, 3)).case(0.4)
-
-
 def test_no_time_is_unknown() -> None:
     for search in SEARCHES:
         verdict = search(problem(small()), work(-1.0))[0]
@@ -175,14 +137,6 @@ class Lying:
 
     def __call__(self, program: Program, seconds: float, stop_above: float = np.inf) -> Answer:
         return self.answer
-
-
-def open_case() -> Case:
-    """A question that bounds leave open and that is false."""
-    case = small()
-    offset = case.specification.offset - margin(case) - 0.5
-    spec = Specification(case.specification.rows, offset, case.specification.clause)
-    return Case(case.graph, case.region, spec)
 
 
 @pytest.mark.parametrize("status", [Status.INFEASIBLE, Status.FAILED])
