@@ -93,7 +93,7 @@ def test_assignments_as_tensors(solver, files, tmp_path, option):
     x, y = (onnx.numpy_helper.to_array(tensors[name]) for name in "XY")
     assert x.dtype == y.dtype == np.float32
     assert x.shape == (1, 2)
-    assert np.array_equal(y, x * [2, 3])
+    assert np.array_equal(y, x * np.float32([2, 3]))
 
 
 @pytest.mark.parametrize(

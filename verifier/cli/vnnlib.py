@@ -33,7 +33,6 @@ usage: {NAME} --name | --version
 Prints sat, unsat, unknown or timed-out; behind sat a value for every declared variable. Exit code 0 for all four, 1 for
 a mistake in the query, the networks or the arguments, 2 for a failure of the solver itself.
 """
-ONCE = threading.Lock()  # who prints the answer takes it for good
 KEPT = 1.0  # seconds of the time limit that are left for imports, printing and the end of the process
 SHARE = 0.85  # of a small one
 
@@ -99,8 +98,15 @@ def parser() -> argparse.ArgumentParser:
 def _verify(words: list[str]) -> int:
     start = time.monotonic()
     args = parser().parse_args(words)
-    if args.timeout is not None:
-        _Alarm(args.timeout - (args.timeout - within(args.timeout)) / 2).start()
+    alarm = _Alarm(threading.TIMEOUT_MAX if args.timeout is None else (args.timeout + within(args.timeout)) / 2)
+    try:
+        return _decide(args, start, alarm)
+    finally:
+        alarm.disarm()
+
+
+def _decide(args: argparse.Namespace, start: float, alarm: "_Alarm") -> int:
+    alarm.start()
     networks = mapping(args.network)
     if not Path(args.query).is_file():
         raise InputError(f"{args.query}: there is no such file")
@@ -117,12 +123,12 @@ def _verify(words: list[str]) -> int:
         found = answer(query, networks, how, tell if args.verbose else _no)
     except UnsupportedModel as error:
         tell(f"{NAME}: {error}")
-        return _answered("unknown")
+        return alarm.answer("unknown")
     if args.assignments is not None and found.assignment is not None:
         serialise(query, found, args.assignments)
     if args.verbose:
         tell(f"{found.reason}; bound {found.bound:.6g}, {found.seconds:.2f} s")
-    return _answered(found.word, *(lines(query, found.assignment) if found.assignment is not None else ()))
+    return alarm.answer(found.word, *(lines(query, found.assignment) if found.assignment is not None else ()))
 
 
 class _Alarm(threading.Thread):
@@ -130,20 +136,25 @@ class _Alarm(threading.Thread):
 
     def __init__(self, seconds: float) -> None:
         super().__init__(daemon=True)
-        self.seconds = seconds
+        self._seconds, self._answered, self._printing = seconds, threading.Event(), threading.Lock()
 
     def run(self) -> None:
-        time.sleep(self.seconds)
-        ONCE.acquire()
-        print("timed-out", flush=True)
-        os._exit(0)
+        if self._answered.wait(self._seconds):
+            return
+        self._printing.acquire()
+        if not self._answered.is_set():
+            print("timed-out", flush=True)
+            os._exit(0)
 
+    def disarm(self) -> None:
+        self._answered.set()
 
-def _answered(*text: str) -> int:
-    """Print the answer, the only one, before the alarm does."""
-    ONCE.acquire()
-    say("\n".join(text), sys.stdout)
-    return 0
+    def answer(self, *text: str) -> int:
+        """Print the answer, the only one."""
+        with self._printing:
+            self._answered.set()
+            say("\n".join(text), sys.stdout)
+        return 0
 
 
 def within(timeout: float) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import onnx
 from onnx import ModelProto, TensorProto, ValueInfoProto
 
 from verifier.errors import InputError
@@ -71,7 +72,7 @@ class _Fit:
         self._count("input", self.network.inputs, inputs)
         self._count("output", self.network.outputs, outputs)
         pairs = [*zip(self.network.inputs, inputs, strict=True), *zip(self.network.outputs, outputs, strict=True)]
-        for variable, info in pairs:
+        for variable, info in (*pairs, *self._unseen(wanted)):
             self._fits(variable, info)
         tensors = {v.name: info.name for v, info in pairs} | {v.name: self._hidden(v) for v in self.network.hidden}
         names = tuple(dict.fromkeys(tensors[name] for name in wanted)) or (outputs[0].name,)
@@ -105,6 +106,15 @@ class _Fit:
             some = ", ".join(produced[:8]) + (", ..." if len(produced) > 8 else "")
             raise self._error(variable, f"no node of the model gives {variable.onnx_name!r}; its nodes give {some}")
         return variable.onnx_name
+
+    def _unseen(self, wanted: Sequence[str]) -> list[tuple[Variable, ValueInfoProto]]:
+        """Hidden variables that nothing compares: no graph is made of them, so that ONNX's own inference must do."""
+        unseen = [v for v in self.network.hidden if v.name not in wanted]
+        if not unseen:
+            return []
+        inferred = onnx.shape_inference.infer_shapes(self.model).graph
+        infos = {info.name: info for info in (*inferred.value_info, *inferred.output)}
+        return [(v, infos[v.onnx_name]) for v in unseen if v.onnx_name in infos]
 
     def _count(self, kind: str, variables: Sequence[Variable], infos: Sequence[ValueInfoProto]) -> None:
         if len(variables) != len(infos):
