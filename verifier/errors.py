@@ -18,3 +18,7 @@ class UnsupportedModel(VerifierError):
 
 class InputError(VerifierError):
     """An argument, image, label, region or data directory does not fit."""
+
+
+class Rejected(VerifierError):
+    """A certificate that proves less than it says."""

@@ -1,0 +1,153 @@
+"""Intervals of all nodes and bounds of rows, from the slopes that a certificate proposes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from verifier.certificates.affine import size
+from verifier.certificates.file import Reader
+from verifier.certificates.numbers import Array
+from verifier.certificates.rules import Lines, Rectifier
+from verifier.certificates.walk import Network, Table, Walk
+from verifier.graph.graph import Node
+from verifier.graph.op import Affine, Input
+
+ENTRIES = 2**22  # of the largest coefficient array that one walk may hold
+
+
+@dataclass(frozen=True, eq=False)
+class Shares:
+    """For each nonlinear node and side, bytes `(S, n)`: slopes as shares of their range; where there are none, 0."""
+
+    values: Mapping[str, Mapping[str, Array]]
+
+    def lines(self, table: Table, rows: slice) -> dict[str, Lines]:
+        """Lines `(S, 1, n)` of these rows for the nodes that the table has."""
+        found = {}
+        numbers = table.network.numbers
+        for name, rule in table.network.rules.items():
+            (source,) = table.network.graph.by_name[name].inputs
+            if source not in table.lower:
+                continue
+            sides = {side: numbers.shares(x[rows])[:, None] for side, x in self.values.get(name, {}).items()}
+            found[name] = between(rule, table.lower[source], table.upper[source], sides)
+        return found
+
+
+def between(rule, lower: Array, upper: Array, shares: Mapping[str, Array]) -> Lines:  # type: ignore[no-untyped-def]
+    """Lines with slopes at `shares` of their ranges."""
+    (least, most), (low, high) = rule.range(lower, upper)
+    below = least + shares["lower"] * (most - least) if "lower" in shares else least
+    above = low + shares["upper"] * (high - low) if "upper" in shares else low
+    return rule.lines(lower, upper, below, above)
+
+
+class Recipe:
+    """How a certificate says that `B` boxes are bounded: which nodes by rows, with which slopes."""
+
+    def __init__(self, network: Network, proof: Reader, boxes: int) -> None:
+        self.network = network
+        self.tightened = {name.text() for name in proof["tightened"].list()}
+        self.level = bool(proof["level"].number())  # rows end at intervals of nonlinear nodes (interval arithmetic)
+        self.standard = {
+            name: tuple(value[side].array("f", boxes, self._size(value, name, 0)) for side in ("lower", "upper"))
+            for name, value in proof["standard"].items()
+        }
+        self.starts = {name: [self._start(part, name) for part in value.list()] for name, value in proof["starts"].items()}
+        self.rows = [(part["first"].number(), self._shares(part["shares"])) for part in proof["rows"].list()]
+
+    def _start(self, part: Reader, name: str) -> tuple[Array, Shares]:
+        """Entries of a node, and slopes for their lower and then their upper bounds."""
+        index = part["index"].array("i", -1)
+        if name not in self.network.graph.by_name or ((index < 0) | (index >= self._size(part, name))).any():
+            raise part.wrong(f"there are no such entries of {name}")
+        return index, self._shares(part["shares"], 2 * len(index))
+
+    def _shares(self, value: Reader, rows: int = -1) -> Shares:
+        found: dict[str, dict[str, Array]] = {}
+        for name, sides in value.items():
+            found[name] = {side: x.array("u", rows, self._size(sides, name, 0)) for side, x in sides.items()}
+        return Shares(found)
+
+    def _size(self, where: Reader, name: str, argument: int | None = None) -> int:
+        """Entries of a node, or of the argument of a nonlinear one."""
+        node = self.network.graph.by_name.get(name)
+        if node is None or (argument is not None and name not in self.network.rules):
+            raise where.wrong(f"the network has no {'nonlinear ' if argument is not None else ''}node {name}")
+        return size(node.shape if argument is None else self.network.graph.by_name[node.inputs[argument]].shape)
+
+    def table(self, lower: Array, upper: Array, boxes: Array | None = None) -> Table:
+        """Proven intervals of all nodes over the boxes `(B, n)`; `boxes` are their numbers in the recipe."""
+        table = Table(self.network)
+        for node in self.network.graph.nodes:
+            table.enter(node, (lower, upper))
+            if not isinstance(node.op, Affine | Input) and not self.level:
+                table.lines[node.name] = self._standard(table, node, boxes)
+            if node.name in self.tightened:
+                self._tighten(table, node)
+        return table
+
+    def _standard(self, table: Table, node: Node, boxes: Array | None) -> Lines:
+        rule, (source,) = self.network.rules[node.name], node.inputs
+        lower, upper = table.lower[source], table.upper[source]
+        if isinstance(rule, Rectifier):
+            return rule.standard(lower, upper)
+        if node.name in self.standard:
+            low, high = (x if boxes is None else x[boxes] for x in self.standard[node.name])
+            return rule.lines(lower, upper, self.network.numbers.array(low), self.network.numbers.array(high))
+        return between(rule, lower, upper, {})
+
+    def _tighten(self, table: Table, node: Node) -> None:
+        """Rows for the entries that some reader does not see as linear; then those with slopes of their own."""
+        open_ = np.zeros(table.lower[node.name].shape, dtype=bool)
+        for reader in self.network.graph.nodes:
+            if reader.name in self.network.rules and node.name in reader.inputs:
+                open_ |= ~self.network.rules[reader.name].linear(table.lower[node.name], table.upper[node.name])[0]
+        walk = Walk(table, table.lines)
+        order = np.argsort(~open_, axis=1, kind="stable")[:, : int(open_.sum(1).max(initial=0))]
+        for columns in chunks(order.shape[1], 2 * len(order) * self._widest()):
+            self._improve(table, node.name, order[:, columns].T, walk)
+        for index, shares in self.starts.get(node.name, []):
+            for part in chunks(len(index), 2 * self._widest()):
+                rows = np.r_[part.start : part.stop, len(index) + part.start : len(index) + part.stop]
+                self._improve(table, node.name, index[part, None], Walk(table, shares.lines(table, rows)))
+
+    def _improve(self, table: Table, name: str, index: Array, walk: Walk) -> None:
+        """Bound the entries `index (S, B)` of a node from both sides."""
+        rows = self.network.numbers.zeros((*index.shape, table.lower[name].shape[1]))
+        np.put_along_axis(rows, index[..., None], 1, axis=2)
+        bound = walk.bound(name, np.concatenate([rows, -rows]))[0]
+        boxes = np.arange(index.shape[1])
+        lower, upper = table.lower[name].copy(), table.upper[name].copy()
+        lower[boxes, index], upper[boxes, index] = bound[: len(index)], -bound[len(index) :]
+        table.improve(name, lower, upper)
+
+    def bounded(self, table: Table, rows: Array, offset: Array) -> tuple[Array, Array | None, Array]:
+        """Of the rows `(S, B, m)` at the output lower bounds by the usual slopes and their coefficients at the input,
+        and the best bounds `(S, B)`."""
+        start = self.network.graph.output
+        stops = frozenset(self.network.rules) if self.level else frozenset()
+        linear, arrived = Walk(table, table.lines, stops).bound(start, rows)
+        best = linear
+        for first, shares in self.rows:
+            count = max((len(x) for sides in shares.values.values() for x in sides.values()), default=0)
+            part = slice(first, min(first + count, len(rows)))
+            for at in chunks(part.stop - part.start, self._widest()):
+                asked = slice(first + at.start, first + at.stop)
+                found = Walk(table, shares.lines(table, at)).bound(start, rows[asked])[0]
+                best = best.copy()
+                best[asked] = np.where(found > best[asked], found, best[asked])
+        return self._shifted(linear, offset), arrived, self._shifted(best, offset)
+
+    def _shifted(self, bound: Array, offset: Array) -> Array:
+        return bound + offset - self.network.numbers.gamma(1) * (abs(bound) + abs(offset))
+
+    def _widest(self) -> int:
+        return max(size(node.shape) for node in self.network.graph.nodes)
+
+
+def chunks(count: int, entries: int) -> Sequence[slice]:
+    """`count` rows of `entries` numbers each, in parts that fit into memory."""
+    step = max(1, ENTRIES // max(entries, 1))
+    return [slice(first, min(first + step, count)) for first in range(0, count, step)]

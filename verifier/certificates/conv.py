@@ -1,0 +1,89 @@
+"""Convolutions of the checker: one matrix product for each position in the kernel, forwards and transposed."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from verifier.certificates.numbers import Array
+from verifier.graph.ops.conv import Conv, ConvTranspose
+
+Shape = tuple[int, ...]
+
+
+def convolution(
+    op: Conv | ConvTranspose, shape: Shape, out: Shape, weight: Array, bias: Array | None
+) -> tuple[Callable[[Sequence[Array], bool], Array], Callable[[Array], tuple[Array, ...]], Array | None]:
+    """`forward`, `transpose` and `offset` of a convolution from `shape (N, C, *space)` to `out`.
+
+    A transposed convolution is the transpose of the convolution with the same weight.
+    """
+    if isinstance(op, Conv):
+        narrow, wide = out, shape
+    else:
+        narrow, wide = shape, out
+
+    def gather(x: Array, w: Array) -> Array:
+        """Every position of the kernel sees the wide side with a step: `(M, *wide) -> (M, *narrow)`."""
+        x = _framed(x.reshape(-1, *wide[1:]), op.padding, op, narrow)
+        total: Array | None = None
+        for place, at in _positions(op, w, narrow):
+            part = np.concatenate([_mixed(x[:, c][at], w[o][(..., *place)].T) for c, o in _groups(op, x.shape[1], w)], 1)
+            total = part if total is None else total + part
+        assert total is not None
+        return total
+
+    def scatter(a: Array, w: Array) -> Array:
+        """The transpose: each position adds to what it saw."""
+        a = a.reshape(-1, *narrow[1:])
+        frame = _frame(op, narrow, wide)
+        total = np.zeros((len(a), wide[1], *frame), dtype=a.dtype)
+        for place, at in _positions(op, w, narrow):
+            for c, o in _groups(op, wide[1], w):
+                total[:, c][at] += _mixed(a[:, o], w[o][(..., *place)])
+        inside = tuple(slice(p, p + n) for p, n in zip(op.padding, wide[2:], strict=True))
+        return total[(slice(None), slice(None), *inside)]
+
+    def forward(xs: Sequence[Array], absolute: bool) -> Array:
+        w = np.abs(weight) if absolute else weight
+        x = xs[0]
+        return (gather(x, w) if isinstance(op, Conv) else scatter(x, w)).reshape(len(x), -1)
+
+    def transpose(a: Array) -> tuple[Array, ...]:
+        return ((scatter(a, weight) if isinstance(op, Conv) else gather(a, weight)).reshape(len(a), -1),)
+
+    return forward, transpose, bias
+
+
+def _mixed(x: Array, w: Array) -> Array:
+    """Channels mixed by `w (in, out)`: `(M, in, *space) -> (M, out, *space)`."""
+    flat = np.moveaxis(x, 1, -1)
+    return np.moveaxis((flat.reshape(-1, flat.shape[-1]) @ w).reshape(*flat.shape[:-1], w.shape[1]), -1, 1)
+
+
+def _groups(op: Conv | ConvTranspose, channels: int, w: Array) -> list[tuple[slice, slice]]:
+    """The channels of the wide side and of the weight's first axis that belong together."""
+    c, o = channels // op.groups, len(w) // op.groups
+    return [(slice(g * c, (g + 1) * c), slice(g * o, (g + 1) * o)) for g in range(op.groups)]
+
+
+def _positions(op: Conv | ConvTranspose, w: Array, narrow: Shape) -> list[tuple[tuple[int, ...], tuple]]:
+    """Each position of the kernel, and the part of the framed wide side that it sees."""
+    found = []
+    for place in np.ndindex(*w.shape[2:]):
+        axes = zip(place, op.dilation, op.stride, narrow[2:], strict=True)
+        at = tuple(slice(k * d, k * d + s * (n - 1) + 1, s) for k, d, s, n in axes)
+        found.append((place, (slice(None), slice(None), *at)))
+    return found
+
+
+def _frame(op: Conv | ConvTranspose, narrow: Shape, wide: Shape) -> list[int]:
+    """How large the wide side is with its padding: at least as far as the kernel reaches."""
+    axes = zip(narrow[2:], wide[2:], op.weight.shape[2:], op.dilation, op.stride, op.padding, strict=True)
+    return [max(s * (n - 1) + d * (k - 1) + 1, m + 2 * p) for n, m, k, d, s, p in axes]
+
+
+def _framed(x: Array, padding: Sequence[int], op: Conv | ConvTranspose, narrow: Shape) -> Array:
+    """The wide side in a frame of zeros."""
+    frame = _frame(op, narrow, (0, 0, *x.shape[2:]))
+    around = [(p, f - p - n) for p, f, n in zip(padding, frame, x.shape[2:], strict=True)]
+    return np.pad(x, [(0, 0), (0, 0), *around])

@@ -1,0 +1,195 @@
+"""The checker's proof: intervals of all nodes, and rows moved back to the input (CROWN, Zhang et al. 2018).
+
+Error analysis. Let `A` be the computed coefficients of a row at a node, `R` the node's *reach*: at least the sum of
+absolute values of all products that its step meets for a coefficient of 1. Whatever the step computes (transposed
+weights, slopes, constants, sums over the node's entries, the sum with what is there already) is then wrong by at most
+`gamma(K) * |A| . R` as a function on the region, with `K` above the length of any of these sums. These errors are
+added up and subtracted. In fractions `gamma` is zero, and bounds are exact.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from verifier.certificates.affine import Map, mapped, size
+from verifier.certificates.numbers import Array, Numbers
+from verifier.certificates.rules import Lines, Rectifier, Rule, rule
+from verifier.errors import UnsupportedModel
+from verifier.graph.graph import Graph, Node
+from verifier.graph.op import Affine, Input
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """The graph with the checker's own operators."""
+
+    graph: Graph
+    numbers: Numbers
+
+    @cached_property
+    def maps(self) -> Mapping[str, Map]:
+        shapes = {node.name: node.shape for node in self.graph.nodes}
+        return {
+            node.name: self._named(node, mapped, [shapes[name] for name in node.inputs], node.shape)
+            for node in self.graph.nodes
+            if isinstance(node.op, Affine)
+        }
+
+    @cached_property
+    def rules(self) -> Mapping[str, Rule]:
+        shapes = {node.name: node.shape for node in self.graph.nodes}
+        return {
+            node.name: self._named(node, rule, shapes[node.inputs[0]])
+            for node in self.graph.nodes
+            if not isinstance(node.op, Affine | Input)
+        }
+
+    @cached_property
+    def gammas(self) -> Mapping[str, object]:
+        """Error of the sums that touch a node, as a share of its reach."""
+        sizes = {node.name: size(node.shape) for node in self.graph.nodes}
+        few = 4 * len(sizes)
+        return {
+            node.name: self.numbers.gamma(few + sizes[node.name] + sum(sizes[name] for name in node.inputs))
+            for node in self.graph.nodes
+        }
+
+    def _named(self, node: Node, make, *args):  # type: ignore[no-untyped-def]
+        try:
+            return make(node.op, *args, self.numbers)
+        except (UnsupportedModel, ValueError) as error:
+            raise UnsupportedModel(f"{node.name}: {error}") from error
+
+
+@dataclass(eq=False)
+class Table:
+    """What is proved of `B` boxes: intervals `(B, n)` of nodes, and the reach of the affine ones."""
+
+    network: Network
+    lower: dict[str, Array] = field(default_factory=dict)
+    upper: dict[str, Array] = field(default_factory=dict)
+    reach: dict[str, Array] = field(default_factory=dict)
+    lines: dict[str, Lines] = field(default_factory=dict)
+
+    def magnitude(self, name: str) -> Array:
+        return np.maximum(abs(self.lower[name]), abs(self.upper[name]))
+
+    def enter(self, node: Node, box: tuple[Array, Array]) -> None:
+        """Bound a node by interval arithmetic."""
+        if isinstance(node.op, Input):
+            lower, upper = box
+            self.reach[node.name] = np.maximum(abs(lower), abs(upper))
+        elif isinstance(node.op, Affine):
+            lower, upper = self._affine(node)
+        else:
+            (name,) = node.inputs
+            lower, upper = self.network.rules[node.name].image(self.lower[name], self.upper[name])
+        self.lower[node.name], self.upper[node.name] = lower, upper
+
+    def improve(self, name: str, lower: Array, upper: Array) -> None:
+        """Keep what both intervals allow; a number that is none says nothing."""
+        finite = self.network.numbers.finite
+        self.lower[name] = np.where(finite(lower) & (lower > self.lower[name]), lower, self.lower[name])
+        self.upper[name] = np.where(finite(upper) & (upper < self.upper[name]), upper, self.upper[name])
+
+    def _affine(self, node: Node) -> tuple[Array, Array]:
+        """The image of a centre, and of a radius that reaches both ends from there."""
+        network, op = self.network, self.network.maps[node.name]
+        boxes = len(self.lower[network.graph.input.name])
+        low, high = [self.lower[name] for name in node.inputs], [self.upper[name] for name in node.inputs]
+        centers = [network.numbers.divide(a + b, 2) for a, b in zip(low, high, strict=True)]
+        ends = zip(low, centers, high, strict=True)
+        radii = [network.numbers.up(np.maximum(c - a, b - c)) for a, c, b in ends]
+        center, radius = op.forward(centers, False), op.forward(radii, True)
+        reach = op.forward([abs(c) + r for c, r in zip(centers, radii, strict=True)], True)
+        if op.offset is not None:
+            center, reach = center + op.offset, reach + abs(op.offset)
+        self.reach[node.name] = np.broadcast_to(reach, (boxes, reach.shape[1]))
+        radius = radius + network.gammas[node.name] * reach + network.numbers.tiny
+        return tuple(np.broadcast_to(x, self.reach[node.name].shape) for x in (center - radius, center + radius))  # type: ignore[return-value]
+
+    def select(self, boxes: Array) -> "Table":
+        """What is known of some of the boxes."""
+        picked = [{name: x[boxes] for name, x in d.items()} for d in (self.lower, self.upper, self.reach)]
+        return Table(self.network, *picked, {name: _lines_at(lines, boxes) for name, lines in self.lines.items()})
+
+
+def _lines_at(lines: Lines, boxes: Array) -> Lines:
+    least = None if lines.least is None else lines.least[boxes]
+    return Lines(lines.low[boxes], lines.high[boxes], least, lines.greatest[boxes])
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """One way back through the network: `lines` of its nonlinear nodes; `stops` are nodes that end it, by their
+    interval; `pulls (S, B, n)` are added to the coefficients that arrive at a node."""
+
+    table: Table
+    lines: Mapping[str, Lines]
+    stops: frozenset[str] = frozenset()
+    pulls: Mapping[str, Array] = field(default_factory=dict)
+
+    def bound(self, start: str, rows: Array) -> tuple[Array, Array | None]:
+        """Lower bounds `(S, B)` of `rows (S, B, n)` at `start`, and their coefficients at the input, if they got there.
+
+        In a box each row is at least its bound plus `|coefficient| * t`, `t` the distance from the end where the row
+        is least.
+        """
+        table, network = self.table, self.table.network
+        numbers, nodes = network.numbers, network.graph.nodes
+        pending, arrived = {start: rows}, None
+        total = numbers.zeros(rows.shape[:2])
+        lost = total + numbers.tiny
+        last = [node.name for node in nodes].index(start)
+        for node in reversed(nodes[: last + 1]):
+            pull = self.pulls.get(node.name)
+            if pull is not None:
+                pending[node.name] = pending[node.name] + pull if node.name in pending else pull
+                lost = lost + network.gammas[node.name] * numbers.dot(abs(pending[node.name]), table.magnitude(node.name))
+            if node.name not in pending:
+                continue
+            a = pending.pop(node.name)
+            constant, reach, parts = self._step(node, a)
+            total = total + constant
+            lost = lost + network.gammas[node.name] * numbers.dot(abs(a), reach) + numbers.tiny * (1 + reach.sum(-1))
+            if isinstance(node.op, Input):
+                arrived = a
+            for name, part in zip(node.inputs if parts else (), parts, strict=True):
+                if name in pending:
+                    part = pending[name] + part
+                    lost = lost + network.gammas[name] * numbers.dot(abs(part), table.magnitude(name))
+                pending[name] = part
+        bound = total - lost
+        return np.where(numbers.finite(bound), bound, -np.inf), arrived  # after an overflow nothing is known
+
+    def _step(self, node: Node, a: Array) -> tuple[Array, Array, tuple[Array, ...]]:
+        """What stays behind as a constant, the reach, and the coefficients of the node's arguments."""
+        table, numbers = self.table, self.table.network.numbers
+        up, down = np.maximum(a, 0), np.minimum(a, 0)
+        if isinstance(node.op, Input) or node.name in self.stops:
+            value = numbers.dot(up, table.lower[node.name]) + numbers.dot(down, table.upper[node.name])
+            return value, table.magnitude(node.name), ()
+        if isinstance(node.op, Affine):
+            op = table.network.maps[node.name]
+            parts = op.transpose(a.reshape(-1, a.shape[-1]))
+            value = numbers.zeros((1, 1)) if op.offset is None else numbers.dot(a, op.offset[None])
+            return value, table.reach[node.name], tuple(p.reshape(*a.shape[:2], -1) for p in parts)
+        line, group = self.lines[node.name], table.network.rules[node.name].group
+        value = numbers.dot(down, line.greatest)
+        ends = abs(line.greatest)
+        if line.least is not None:
+            value, ends = value + numbers.dot(up, line.least), np.maximum(ends, abs(line.least))
+        reach = ends + self._slopes(node, line, group)
+        if group > 1:
+            up, down = np.repeat(up, group, -1), np.repeat(down, group, -1)
+        return value, reach, (up * line.low + down * line.high,)
+
+    def _slopes(self, node: Node, line: Lines, group: int) -> Array:
+        """The largest slope times the largest argument, summed over a group."""
+        magnitude = self.table.magnitude(node.inputs[0])
+        if isinstance(self.table.network.rules[node.name], Rectifier):
+            return magnitude  # slopes up to 1
+        size = np.maximum(abs(line.low), abs(line.high)) * magnitude
+        return size.reshape(*size.shape[:-1], -1, group).sum(-1)
