@@ -13,12 +13,13 @@ from verifier.bounding.propagate import Options, propagate
 from verifier.complete.branching.branching import Branching
 from verifier.complete.branching.fsb import Fsb
 from verifier.complete.domains import Domains, roots
+from verifier.complete.pace import Pace
 from verifier.complete.relaxed import Relaxed, View
 from verifier.complete.search import Search, Work
 from verifier.problem import Problem
 from verifier.verdict import Falsified, Reason, Unknown, Verdict, Verified
 
-ROUND = 1.0  # seconds that a round should take: time is asked between them
+START = 16  # domains of the first round
 ROOT = 0.35  # of the time, at most, goes into the root's intervals
 COPIES = 6  # tensors of each nonlinear node's size that one walk with gradients holds for a domain
 
@@ -91,24 +92,16 @@ class _Run:
         frontier = self._close(
             relaxed, self._optimised(relaxed, roots(clauses, weight, relaxed.start), self.method.first)
         )
-        size = min(self.method.batch, 4)
-        limit = self._limit(relaxed)
+        pace = Pace(START, min(self.method.batch, self._limit(relaxed)))
         while len(frontier) and not self.late() and self.done < self.work.domains and self.found is None:
             start = time.monotonic()
             order = frontier.bound.argsort()
-            share = min(size, self.work.domains - self.done)
+            share = min(pace.size, self.work.domains - self.done)
             taken, rest = frontier[order[:share]], frontier[order[share:]]
             children = self._branch(relaxed, taken)
             frontier = rest.joined(self._close(relaxed, children))
             self.done += len(taken)
-            seconds = time.monotonic() - start
-            size = (
-                min(2 * size, limit, self.method.batch)
-                if seconds < ROUND / 2
-                else max(size // 2, 1)
-                if seconds > 2 * ROUND
-                else size
-            )
+            pace.after(len(taken), time.monotonic() - start)
             worst = float(frontier.bound.min()) if len(frontier) else float("inf")
             self.work.note(f"{self.method.name}: {self.done} domains, {len(frontier)} open, worst {worst:.4g}")
         if self.found is not None:

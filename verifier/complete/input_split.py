@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from verifier.attacks.attack import replay
+from verifier.attacks.pgd import Pgd
 from verifier.bounding.methods import Crown, Method
 from verifier.bounding.propagate import Bounds, Options, propagate
 from verifier.complete.boxes import Boxes, whole
+from verifier.complete.pace import Pace
 from verifier.complete.search import Search, Work
 from verifier.interval import Interval
 from verifier.problem import Problem
@@ -21,7 +23,8 @@ from verifier.regions import Box
 from verifier.regions.box import Inner
 from verifier.verdict import Falsified, Reason, Unknown, Verdict, Verified
 
-ROUND = 0.5  # seconds that a round should take: time is asked between them
+ATTACKED = 32  # boxes in which an attack starts
+START = 64  # boxes of the first round
 NARROW = 2.0**-40  # of a box's magnitude: beyond that cutting proves nothing
 
 
@@ -54,7 +57,8 @@ class _Cuts:
         self.stuck = torch.zeros(problem.batch, dtype=torch.bool)
         self.stuck_bound = torch.full((problem.batch,), torch.inf, dtype=torch.float64)
         self.graph = problem.model.graph.to(torch.float32)
-        self.done, self.size = 0, 64
+        self.attack_again, self.generator = 0.0, torch.Generator().manual_seed(work.seed)
+        self.done, self.pace = 0, Pace(START, method.batch)
 
     def run(self) -> None:
         while len(self.frontier) and not self.work.late() and self.done < self.work.domains:
@@ -62,7 +66,7 @@ class _Cuts:
                 return
             start = time.monotonic()
             order = self.frontier.bound.argsort()
-            share = min(self.size, self.work.domains - self.done)
+            share = min(self.pace.size, self.work.domains - self.done)
             taken, self.frontier = self.frontier[order[:share]], self.frontier[order[share:]]
             left = self._round(taken)
             if left is None:  # the time was up: bounds are not worth their name
@@ -70,7 +74,7 @@ class _Cuts:
                 return
             self.done += len(taken)
             self.frontier = self.frontier.joined(left)
-            self._adapt(time.monotonic() - start)
+            self.pace.after(len(taken), time.monotonic() - start)
             worst = float(self.frontier.bound.min()) if len(self.frontier) else float("inf")
             self.work.note(f"{self.method.name}: {self.done} boxes, {len(self.frontier)} open, worst {worst:.4g}")
 
@@ -102,6 +106,7 @@ class _Cuts:
         if form is not None and len(keep):
             base, coefficient = form.base[:, keep], form.coefficient[:, keep]
             self._attack(boxes, coefficient, rows)
+            self._descend(boxes)
             before, boxes = boxes.width, boxes.clipped(base, coefficient, self.clause)
             self._proved(boxes.owner[(boxes.width < before).flatten(1).any(1)], 0.0)  # by how much, clipping can't say
             some = ~boxes.empty
@@ -147,6 +152,19 @@ class _Cuts:
             if len(hits):
                 self._replay(boxes.owner[hits], x[hits])
 
+    def _descend(self, boxes: Boxes) -> None:
+        """Now and then an attack within the worst boxes: a tenth of the time at most."""
+        start = time.monotonic()
+        if start < self.attack_again:
+            return
+        worst = boxes[boxes.bound.argsort()[:ATTACKED]]
+        with torch.enable_grad():
+            answers = Pgd(steps=12, restarts=1)(self.graph, self._part(worst), self.generator, self.work.late)
+        for i, answer in zip(worst.owner.tolist(), answers, strict=True):
+            if answer is not None:
+                self.found.setdefault(i, answer)
+        self.attack_again = time.monotonic() + 10 * (time.monotonic() - start)
+
     def _replay(self, owner: Tensor, x: Tensor) -> None:
         for i, answer in zip(owner.tolist(), replay(self.problem.select(owner), x, self.method.name), strict=True):
             if answer is not None:
@@ -165,7 +183,7 @@ class _Cuts:
     def _cut(self, boxes: Boxes, weight: Tensor | None) -> Boxes:
         """Cut along the input with the greatest effect, several times while the boxes are few."""
         for _ in range(6):
-            if not len(boxes) or 2 * len(boxes) > max(2, self.size):
+            if not len(boxes) or 2 * len(boxes) > max(2, self.pace.size):
                 return boxes
             width = boxes.width.flatten(1)
             size = torch.maximum(boxes.lower.abs(), boxes.upper.abs()).flatten(1)
@@ -186,9 +204,3 @@ class _Cuts:
     def _stuck(self, boxes: Boxes) -> None:
         self.stuck[boxes.owner] = True
         self.stuck_bound = self.stuck_bound.scatter_reduce(0, boxes.owner, boxes.bound, "amin")
-
-    def _adapt(self, seconds: float) -> None:
-        if seconds < ROUND / 2:
-            self.size = min(2 * self.size, self.method.batch)
-        elif seconds > 2 * ROUND:
-            self.size = max(self.size // 2, 1)
