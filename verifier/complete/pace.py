@@ -1,0 +1,24 @@
+"""How many subproblems a round takes: as many as still make it more than proportionally fast, and few enough to hear of
+the time."""
+
+SHORT, LONG = 0.5, 3.0  # seconds of a round
+GAIN = 1.25  # times as many a second, for twice as many a round, are worth it
+
+
+class Pace:
+    """Starts with `size` and stays within `most`."""
+
+    def __init__(self, size: int, most: int) -> None:
+        self.size, self.most = min(size, most), most
+        self.rates: dict[int, float] = {}
+
+    def after(self, count: int, seconds: float) -> None:
+        """Learn from a round of `count` subproblems."""
+        rate = count / max(seconds, 1e-6)
+        self.rates[self.size] = rate
+        if count < self.size:
+            return  # there were no more
+        if seconds < SHORT or (seconds < LONG and rate > GAIN * self.rates.get(self.size // 2, 0.0)):
+            self.size = min(2 * self.size, self.most)
+        elif seconds > LONG and rate < GAIN * self.rates.get(self.size // 2, rate):
+            self.size = max(self.size // 2, 1)
