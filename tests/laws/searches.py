@@ -1,0 +1,269 @@
+"""Laws of searches: verdicts agree with each other, with points and with brute force; bounds of domains are proofs."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from laws.cases import Case, make_region, make_specification, points
+from laws.containment import node_values
+from laws.enumeration import minimum
+from laws.exact import exact_rows, exact_values
+from laws.nets import network
+from verifier.bounding.methods import Crown, Method
+from verifier.bounding.propagate import Options, propagate
+from verifier.complete.bab import Bab
+from verifier.complete.branching.babsr import Babsr
+from verifier.complete.branching.fsb import Fsb
+from verifier.complete.branching.widest import Widest
+from verifier.complete.domains import Domains, roots
+from verifier.complete.input_split import InputSplit
+from verifier.complete.relaxed import Relaxed
+from verifier.complete.search import Search, Work
+from verifier.graph.graph import Graph
+from verifier.model import Model
+from verifier.problem import Problem
+from verifier.properties import Specification
+from verifier.verdict import Falsified, Unknown, Verdict, Verified
+
+NOISE = 1e-10  # of evaluating in float64, relative to the rows' terms
+SEARCHES: dict[str, Search] = {
+    "input-split": InputSplit(),
+    "fsb": Bab(root=Crown(), branching=Fsb(), first=5, steps=4),
+    "babsr": Bab(root=Crown(), branching=Babsr(), first=5, steps=4),
+    "widest": Bab(root=Crown(), branching=Widest(), first=5, steps=4),
+}
+
+
+@dataclass(frozen=True)
+class Own:
+    """The graph itself as the engine that replays, in float64."""
+
+    graph: Graph
+    name: str = "own"
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        return np.asarray(self.graph(torch.from_numpy(x).double()).numpy())
+
+
+@dataclass(frozen=True)
+class Puzzle:
+    """A question whose answer is near its turning point: the least margin that sampling finds is about `margin`."""
+
+    shape: tuple[int, ...]
+    layers: tuple[str, ...]
+    seed: int
+    scale: float
+    region: str
+    size: float
+    clause: tuple[int, ...]
+    closed: tuple[bool, ...]
+    margin: float
+    batch: int = 1
+
+    def case(self) -> Case:
+        graph = network(self.shape, self.layers, self.seed, self.scale)
+        region = make_region(self.region, self.shape, self.batch, self.seed + 1, self.size)
+        asked = make_specification(graph, self.batch, self.seed + 2, self.clause)
+        case = Case(graph, region, asked)
+        least = torch.stack([asked.margin(asked.values(graph(x))) for x in points(case, self.seed, 16)]).amin(0)
+        offset = asked.offset - least.nan_to_num(0.0, 0.0, 0.0) + self.margin
+        return Case(graph, region, replace(asked, offset=offset, closed=self.closed))
+
+    def problem(self) -> Problem:
+        return problem(self.case())
+
+
+def problem(case: Case) -> Problem:
+    return Problem(Model(case.graph, Own(case.graph), "test"), case.region, case.specification)
+
+
+def case_of(asked: Problem) -> Case:
+    return Case(asked.model.graph, asked.region, asked.specification)
+
+
+def work(seconds: float = 5.0, domains: int = 4000, dtype: torch.dtype = torch.float32) -> Work:
+    return Work(time.monotonic() + seconds, dtype, domains=domains)
+
+
+def noise(case: Case, y: Tensor) -> Tensor:
+    """What evaluating the rows at `y` in float64 can get wrong, with the network before them: `(B,)`."""
+    size = (case.specification.rows * y).abs().flatten(2).sum(2) + case.specification.offset.abs() + 1
+    return NOISE * size.amax(0)
+
+
+def law_points(asked: Problem, verdicts: Sequence[Verdict], seed: int = 0, count: int = 24) -> None:
+    """A verified question has its margin at every point; a witness lies inside and breaks the property."""
+    case = case_of(asked)
+    for x in points(case, seed, count):
+        y = case.graph(x)
+        here = case.specification.margin(case.specification.values(y))
+        for b, verdict in enumerate(verdicts):
+            if isinstance(verdict, Verified):
+                assert verdict.margin >= 0, "verified by a negative margin"
+                assert here[b] >= verdict.margin - noise(case, y)[b], (
+                    f"{verdict.method}: verified, and a point breaks it"
+                )
+    for b, verdict in enumerate(verdicts):
+        if isinstance(verdict, Falsified):
+            one = torch.tensor([b])
+            x = torch.from_numpy(verdict.witness).unsqueeze(0)
+            assert bool(asked.region.select(one).contains(x)), "the witness lies outside"
+            chosen = asked.specification.select(one)
+            assert chosen.margin(chosen.values(case.graph(x.double()))) <= 0, "the witness breaks nothing"
+
+
+def law_agree(asked: Problem, answers: Sequence[Sequence[Verdict]]) -> None:
+    """Of several searches no one verifies what another falsifies by more than noise."""
+    case = case_of(asked)
+    for b in range(asked.batch):
+        verdicts = [answer[b] for answer in answers]
+        proofs = [v for v in verdicts if isinstance(v, Verified)]
+        for verdict in verdicts:
+            if isinstance(verdict, Falsified):
+                y = torch.from_numpy(verdict.output).double().unsqueeze(0).expand(asked.batch, *case.graph.output_shape)
+                clear = verdict.margin < -float(noise(case, y)[b])
+                assert not (proofs and clear), f"{proofs[0].method} verified what {verdict.method} falsified"
+
+
+def truth(case: Case) -> float:
+    """The least margin over a box of a piecewise linear network, by every activation pattern."""
+    box = case.region.box()
+    ends = (box.lower.reshape(-1).numpy(), box.upper.reshape(-1).numpy())
+    found = []
+    for k in sorted(set(case.specification.clause)):
+        index = [i for i, c in enumerate(case.specification.clause) if c == k]
+        rows = case.specification.rows[index, 0].flatten(1).numpy()
+        found.append(minimum(case.graph, *ends, rows, case.specification.offset[index, 0].numpy()))
+    return min(found)
+
+
+def law_truth(least: float, verdict: Verdict, clear: float = 1e-6) -> None:
+    """What is known by brute force is not contradicted."""
+    if isinstance(verdict, Verified):
+        assert least > -clear, f"{verdict.method} verified, and the least margin is {least}"
+        assert verdict.margin <= least + clear * max(1.0, abs(least)), f"{verdict.method} claims too large a margin"
+    if isinstance(verdict, Falsified):
+        assert least < clear, f"{verdict.method} falsified, and the least margin is {least}"
+        assert verdict.margin >= least - clear * max(1.0, abs(least)), f"{verdict.method}: below the least margin"
+
+
+def finished(verdict: Verdict) -> bool:
+    return not isinstance(verdict, Unknown)
+
+
+def kind(verdict: Verdict) -> str:
+    return type(verdict).__name__
+
+
+def relaxed(case: Case, method: Method | None = None, deployed: torch.dtype | None = None) -> Relaxed:
+    """The relaxation of a single question."""
+    options = Options(proof=True, deployed=deployed)
+    table = propagate(case.graph, case.region, method or Crown(), case.specification, options).table
+    return Relaxed(problem(case), table, torch.float32, deployed)
+
+
+def random_domains(asked: Relaxed, values: Tensor, depth: int, gen: Generator) -> Domains:
+    """A domain around each of the points whose entries at the sites are `values (N, n)`: cuts that the point respects,
+    some of them exactly there, any multipliers, slopes and weights."""
+    count, clauses = len(values), len(asked.rows)
+    clause = torch.randint(0, clauses, (count,), generator=gen)
+    weight = torch.rand(count, asked.rows.shape[1], generator=gen) ** 4
+    found = roots(clause, weight / weight.sum(1, keepdim=True), asked.start)
+    share = {
+        key: torch.randint(0, 256, value.shape, generator=gen).to(torch.uint8) for key, value in found.share.items()
+    }
+    found = replace(found, share=share)
+    for _ in range(depth if values.shape[1] else 0):
+        place = torch.randint(0, values.shape[1], (count,), generator=gen)
+        z = values.gather(1, place.unsqueeze(1))[:, 0]
+        step = torch.randn(count, generator=gen, dtype=torch.float64) * (torch.rand(count, generator=gen) < 0.6)
+        point = z + step * 0.3 * (z.abs() + 0.1)
+        left, right = (torch.arange(count), torch.arange(count) + count)
+        tie = torch.rand(count, generator=gen) < 0.5
+        at_most = (z < point) | ((z == point) & tie)
+        found = found.cut(place, point)[torch.where(at_most, left, right)]
+    size = 10.0 ** torch.randint(-3, 4, (count, 1), generator=gen)
+    return replace(found, beta=torch.rand(found.beta.shape, generator=gen) * size)
+
+
+def site_values(asked: Relaxed, graph: Graph, x: Tensor) -> Tensor:
+    """The entries that can be cut, at `x (N, *in)`: `(N, n)`."""
+    values = node_values(graph, x)
+    columns = [values[site.name].flatten(1)[:, site.index] for site in asked.sites]
+    return torch.cat(columns, 1) if columns else torch.empty(len(x), 0, dtype=torch.float64)
+
+
+def within(domains: Domains, values: Tensor) -> Tensor:
+    """`(N, M)`: which of the points with `values (M, n)` satisfy the cuts of which domain."""
+    ok = torch.ones(len(domains), len(values), dtype=torch.bool)
+    for d in range(domains.place.shape[1]):
+        place, sign = domains.place[:, d], domains.sign[:, d].double()
+        z = values[:, place.clamp(min=0)].T
+        ok &= (place < 0).unsqueeze(1) | (sign.unsqueeze(1) * (z - domains.point[:, d : d + 1]) >= 0)
+    return ok
+
+
+def best_rows(asked: Relaxed, domains: Domains, y: Tensor) -> Tensor:
+    """`(N, M)`: each domain's clause at outputs `y (M, *out)`."""
+    rows, offset = asked.rows[domains.clause].flatten(2), asked.offset[domains.clause]
+    return (torch.einsum("nro,mo->nmr", rows, y.flatten(1)) + offset.unsqueeze(1)).amax(2)
+
+
+def law_domains(case: Case, seed: int, depth: int = 3, deployed: torch.dtype | None = None) -> None:
+    """What is proved of a domain lies below its clause at every point of the domain, whatever the multipliers."""
+    asked, gen = relaxed(case, deployed=deployed), Generator().manual_seed(seed)
+    x = torch.cat(points(case, seed, 12))
+    values, y = site_values(asked, case.graph, x), case.graph(x)
+    if deployed is not None:
+        single = case.graph.to(deployed)
+        x = x.to(deployed)
+        x = x[case.region.select(torch.zeros(len(x), dtype=torch.long)).contains(x)]
+        values, y = site_values(asked, single, x).double(), single(x).double()
+    for _ in range(3):
+        domains = random_domains(asked, values, depth, gen)
+        proved, best = asked.proved(domains), best_rows(asked, domains, y)
+        reach = 1 + y.abs().amax() * asked.rows.abs().amax() + asked.offset.abs().amax()
+        pulled = 1 + (domains.beta.double() * (domains.point.abs() + 1)).sum(1, keepdim=True)
+        bad = (
+            within(domains, values)
+            & ~(proved.unsqueeze(1) <= best + 1e-13 * reach * pulled)
+            & (proved == proved)[:, None]
+        )
+        assert not bool(bad.any()), "a domain's proof lies above one of its points"
+
+
+def law_domains_exact(case: Case, seed: int, depth: int = 3) -> None:
+    """The same in rational arithmetic, with no tolerance, at the point that the domain was made for."""
+    asked, gen = relaxed(case), Generator().manual_seed(seed)
+    x = points(case, seed, 3)[seed % 3]
+    if not bool(case.region.contains(x)):
+        return
+    exact = exact_values(case.graph, x[0])
+    true = [Fraction(v) for site in asked.sites for v in exact[site.name].reshape(-1)[site.index.numpy()]]
+    values = torch.tensor([[float(v) for v in true]], dtype=torch.float64)
+    rows = exact_rows(case.specification, exact[case.graph.output], 0)
+    count = 8
+    domains = random_domains(asked, values.expand(count, -1), depth, gen)
+    for n, proved in enumerate(asked.proved(domains).tolist()):
+        cuts = zip(domains.place[n].tolist(), domains.sign[n].tolist(), domains.point[n].tolist(), strict=True)
+        if not all(k < 0 or s * (true[k] - Fraction(p)) >= 0 for k, s, p in cuts):
+            continue  # the point was rounded across its own cut
+        best = max(r for r, c in zip(rows, case.specification.clause, strict=True) if c == int(domains.clause[n]))
+        assert not proved > -np.inf or Fraction(proved) <= best, "a domain's proof is above an exact value"
+
+
+def law_nothing_verified(asked: Problem, search: Search) -> None:
+    """Ties, broken numbers, and properties that fail."""
+    for verdict in search(asked, work(2.0, 200)):
+        assert not isinstance(verdict, Verified), f"{search.name}: verified what can't be known"
+
+
+def specification(rows: Tensor, offset: Tensor, clause: tuple[int, ...], batch: int = 1) -> Specification:
+    """The same `rows (S, *out)` and `offset (S,)` for every input."""
+    rows = rows.double().unsqueeze(1).expand(len(rows), batch, *rows.shape[1:])
+    return Specification(rows, offset.double().unsqueeze(1).expand(len(rows), batch), clause)
