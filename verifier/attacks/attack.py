@@ -73,7 +73,7 @@ def broken(specification: Specification, y: Tensor) -> Tensor:
     values = specification.values(y)
     size = (specification.rows.abs() * y.abs()).flatten(2).sum(2) + specification.offset.abs()
     slack = gamma(y[0].numel(), y.dtype) * size
-    finite = y.flatten(1).isfinite().all(1)
+    finite = y.flatten(1).isfinite().all(1) & size.isfinite().all(0)
     answer = finite & (specification.margin(values + slack) <= 0)
     doubtful = finite & ~answer & (specification.margin(values - slack) <= 0)
     for i in doubtful.nonzero().flatten().tolist():
