@@ -39,10 +39,10 @@ def asked(model: Path, query: Path, seconds: float) -> tuple[str, str]:
     """What became of one query: the witness's state, or the verdict where there is none."""
     command = [sys.executable, "-m", "verifier.cli.vnnlib", "verify", str(query), f"--network=N={model}"]
     ended = subprocess.run([*command, "--timeout", f"{seconds:g}"], capture_output=True, text=True)
-    word = ended.stdout.partition("\n")[0]
+    word, _, witness = ended.stdout.partition("\n")
     if word != "sat":
         return word or "error", ended.stderr.strip().rpartition("\n")[2]
-    return check(ended.stdout, query, {"N": model})
+    return check(witness, query, {"N": model})
 
 
 if __name__ == "__main__":
