@@ -4,7 +4,7 @@ Rows do not touch each other, so any chunk of rows gives the same answer. Optimi
 what is returned was evaluated in the given one, which may be a proving state.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -12,17 +12,25 @@ from torch import Tensor
 
 from verifier.bounding.coefficient import Dense
 from verifier.bounding.methods import AlphaCrown
+from verifier.bounding.notes import Shares, packed, sloped
 from verifier.bounding.state import State
 from verifier.relaxations.relaxation import Slopes
 
 
 def optimise(
-    state: State, search: State, start: str, rows: Tensor, method: AlphaCrown, stop: Callable[[], bool]
+    state: State,
+    search: State,
+    start: str,
+    rows: Tensor,
+    method: AlphaCrown,
+    stop: Callable[[], bool],
+    note: Callable[[Shares], None] | None = None,
 ) -> Tensor:
     """Lower bounds `(S, B)` of `rows (S, B, *)` at `start`, at least those of the starting slopes up to rounding.
 
     With `state` and `search` the same object the best bound seen is returned, else the best slopes seen are evaluated
-    in `state`, for the rows as they were given: rounded to the searching dtype they would ask another question.
+    in `state`, for the rows as they were given: rounded to the searching dtype they would ask another question. `note`
+    hears these slopes, which are rounded to bytes then.
     """
     nodes = search.graph.until(start).nodes
     choices = {n.name: _choice(search, n.name, len(rows), method) for n in nodes if n.name in search.lines}
@@ -32,12 +40,22 @@ def optimise(
         return best
     like = state.region.box().lower
     with torch.no_grad():
-        lines = {name: state.choose(name, choice.best(like)) for name, choice in choices.items()}
+        if note is None:
+            slopes = {name: choice.best(like) for name, choice in choices.items()}
+        else:
+            note(shares := {name: choice.packed() for name, choice in choices.items()})
+            slopes = {name: _sloped(state, name, sides) for name, sides in shares.items()}
+        lines = {name: state.choose(name, chosen) for name, chosen in slopes.items()}
         known = {name: state.losses[name] for name in lines}
         state.losses.update({name: torch.maximum(known[name], state.loss(name, lines[name])) for name in lines})
         proved = state.backward(lines).bound(start, Dense(rows.to(like)))
         state.losses.update(known)
     return proved
+
+
+def _sloped(state: State, name: str, shares: Mapping[str, Tensor]) -> Slopes:
+    node = state.graph.by_name[name]
+    return sloped(state.relaxations, node.op, state.table[node.inputs[0]], shares)
 
 
 def _ascend(
@@ -92,6 +110,11 @@ class Choice:
         """The slopes kept, in another arithmetic."""
         slopes = self._at(*self.kept)
         return Slopes(slopes.lower.to(like), slopes.upper.to(like))
+
+    def packed(self) -> dict[str, Tensor]:
+        """The shares kept, of the sides that could be trained, as bytes."""
+        sides = zip(("lower", "upper"), (self.lower, self.upper), self.kept, strict=True)
+        return {side: packed(kept) for side, share, kept in sides if share.requires_grad}
 
     def keep(self, better: Tensor) -> None:
         """Remember the present shares where `better (S, B)`, or `(1, B)` for shared ones."""

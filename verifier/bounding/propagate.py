@@ -3,6 +3,7 @@ little."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from verifier.bounding.alpha import optimise
 from verifier.bounding.coefficient import Coefficient, Dense, Unit
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
+from verifier.bounding.notes import Notes
 from verifier.bounding.relevance import relevant
 from verifier.bounding.state import State, check_boundable
 from verifier.bounding.windows import Windows
@@ -51,7 +53,7 @@ class Bounds:
 class Options:
     """How to compute: `bytes` bounds the memory of one walk's coefficients; `proof` asks for float64 bounds that hold
     for real arithmetic, and with `deployed` also for the network as computed in that dtype; `stop` is asked between
-    chunks and ends tightening early (bounds stay valid)."""
+    chunks and ends tightening early (bounds stay valid); `notes` are taken of a proof, for a certificate."""
 
     dtype: torch.dtype = torch.float32
     device: str = "cpu"
@@ -60,6 +62,7 @@ class Options:
     relaxations: Table | None = None
     stop: Callable[[], bool] = lambda: False
     deployed: torch.dtype | None = None
+    notes: Notes | None = None
 
 
 def propagate(
@@ -138,12 +141,22 @@ class _Run:
                     self.zonotopes.enter(node)
             elif self.tightens and node.name in self.readers and not self.options.stop():
                 self._tighten(node)
+        if self.options.notes is not None:
+            self._note(self.options.notes)
         return self._rows(specification) if specification is not None else Bounds(self.state.table, None)
+
+    def _note(self, notes: Notes) -> None:
+        notes.level = isinstance(self.method, Ibp)
+        notes.lines(self.state.lines, {node.name: node.op for node in self.state.graph.nodes})
+        if self.zonotopes is not None:
+            notes.unsupported = "zonotopes"
 
     def _tighten(self, node: Node) -> None:
         """Walk back from entries that some reader does not see as linear yet; with slopes, from those left again."""
         if node.name in self.state.hull:
             return
+        if self.options.notes is not None:
+            self.options.notes.tightened.append(node.name)
         self._refine(node, None)
         if isinstance(self.method, AlphaCrown) and self.state.lines:
             self._refine(node, self.method)
@@ -191,7 +204,9 @@ class _Run:
         if self.search is self.state:
             state = search
         rows = units(node, index, search).with_negative().dense()
-        return optimise(state, search, node.name, rows, alpha, self.options.stop)
+        notes = self.options.notes
+        note = partial(notes.start, node.name, which, index) if notes is not None else None
+        return optimise(state, search, node.name, rows, alpha, self.options.stop, note)
 
     def _rows(self, specification: Specification) -> Bounds:
         state, method = self.state, self.method
@@ -201,6 +216,7 @@ class _Run:
         curved = [node.name for nodes in self.readers.values() for node in nodes]
         stops = {name: state.table[name] for name in curved} if isinstance(method, Ibp) else {}
         linear, chunks, forms = [], [], []
+        notes, first = self.options.notes, 0
         for rows in specification.rows.split(self._chunk(state.graph.by_name[start], None)):
             seen: dict[str, Tensor] = {}
             with torch.no_grad():
@@ -208,11 +224,14 @@ class _Run:
             linear.append(bound)
             forms.append(seen.get(state.graph.input.name))
             if isinstance(method, AlphaCrown):
-                bound = torch.maximum(bound, optimise(state, self.search, start, rows, method, self.options.stop))
+                note = partial(notes.row, first) if notes is not None else None
+                found = optimise(state, self.search, start, rows, method, self.options.stop, note)
+                bound = torch.maximum(bound, found)
             if self.zonotopes is not None:
                 bound = torch.maximum(bound, self.zonotopes.rows(rows))
             bound = torch.maximum(bound, single(rows, state.table[start]))
             chunks.append(bound)
+            first += len(rows)
         form = None
         if all(part is not None for part in forms):
             form = Form(self._shifted(torch.cat(linear), specification), torch.cat(forms))  # type: ignore[arg-type]

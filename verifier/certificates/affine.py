@@ -6,7 +6,7 @@ from, found by moving the numbers of places.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 import numpy as np
@@ -26,12 +26,14 @@ Shape = tuple[int, ...]
 class Map:
     """`x_1 .. x_k` to `forward(x_1 .. x_k) + offset`, each `(N, n)`; with `absolute`, absolute weights are used.
 
-    `transpose` gives for `A (N, out)` the coefficients `(N, n)` of each argument. `offset (out,)` may be None.
+    `transpose` gives for `A (N, out)` the coefficients `(N, n)` of each argument. `offset (out,)` may be None. What only
+    `moves` entries rounds nothing.
     """
 
     forward: Callable[[Sequence[Array], bool], Array]
     transpose: Callable[[Array], tuple[Array, ...]]
     offset: Array | None = None
+    moves: bool = False
 
 
 def mapped(op: Affine, shapes: Sequence[Shape], out: Shape, numbers: Numbers) -> Map:
@@ -156,7 +158,7 @@ def _moved(op: Affine, shapes: Sequence[Shape], numbers: Numbers) -> Map:
     offset = None
     if isinstance(op, Pad) and op.fill != 0:
         offset = np.where(places < 0, numbers.array(np.array(op.fill)), numbers.zeros((1,)))
-    return _placed(own, [1] * len(own), shapes, numbers, offset)
+    return replace(_placed(own, [1] * len(own), shapes, numbers, offset), moves=True)
 
 
 def _places(op: Affine, places: Sequence[Array]) -> Array:

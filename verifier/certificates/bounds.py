@@ -129,7 +129,7 @@ class Recipe:
         start = self.network.graph.output
         stops = frozenset(self.network.rules) if self.level else frozenset()
         linear, arrived = Walk(table, table.lines, stops).bound(start, rows)
-        best = linear
+        best = np.maximum(linear, self._direct(table, rows))
         for first, shares in self.rows:
             count = max((len(x) for sides in shares.values.values() for x in sides.values()), default=0)
             part = slice(first, min(first + count, len(rows)))
@@ -138,10 +138,18 @@ class Recipe:
                 found = Walk(table, shares.lines(table, at)).bound(start, rows[asked])[0]
                 best = best.copy()
                 best[asked] = np.where(found > best[asked], found, best[asked])
-        return self._shifted(linear, offset), arrived, self._shifted(best, offset)
+        below = self.network.numbers.below
+        return below(linear, offset), arrived, below(best, offset)
 
-    def _shifted(self, bound: Array, offset: Array) -> Array:
-        return bound + offset - self.network.numbers.gamma(1) * (abs(bound) + abs(offset))
+    def _direct(self, table: Table, rows: Array) -> Array:
+        """Rows that are a multiple of one entry, from its interval, `(S, B)`: nothing is rounded where the product is
+        exact."""
+        numbers, output = self.network.numbers, self.network.graph.output
+        end = np.where(rows > 0, table.lower[output], table.upper[output])
+        exact = (rows == 0) | (abs(rows) == 1) | (end == 0) | (abs(end) == 1)
+        value = np.where(rows != 0, rows * end, numbers.zeros((1,))).sum(2)
+        alone = ((rows != 0).sum(2) == 1) & (exact.all(2) | numbers.exact) & numbers.finite(value)
+        return np.where(alone, value, -np.inf)
 
     def _widest(self) -> int:
         return max(size(node.shape) for node in self.network.graph.nodes)

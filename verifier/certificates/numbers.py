@@ -59,6 +59,15 @@ class Numbers:
         """Above the number of which `x` is the nearest float, or the one after."""
         return x if self.exact else np.nextafter(np.nextafter(x, np.inf), np.inf)
 
+    def below(self, a: Array, b: Array) -> Array:
+        """`a + b`, rounded downwards: a sum's error is a float itself (Knuth), so its sign is known."""
+        total = a + b
+        if self.exact:
+            return total
+        shadow = total - a
+        error = (a - (total - shadow)) + (b - shadow)
+        return np.where(error == 0, total, np.nextafter(total, -np.inf))
+
     def divide(self, a: Array, b: Array | float) -> Array:
         """`a / b`, 0 where `b` is 0."""
         if self.exact:

@@ -122,6 +122,13 @@ class PieceWise(Rule):
             above.append(value - drop + pad)
         return _least(below), _most(above)
 
+    def image(self, lower: Array, upper: Array) -> tuple[Array, Array]:
+        """Values at breaks and ends; only a LeakyReLU rounds them."""
+        if isinstance(self.op, LeakyRelu):
+            return super().image(lower, upper)
+        values = [self.value(x) for x in (lower, *(np.minimum(np.maximum(lower, b), upper) for b in self.breaks), upper)]
+        return _least(values), _most(values)
+
 
 class Rectifier(PieceWise):
     """ReLU: the chord above, and below any line through zero with a slope from 0 to 1."""
@@ -250,7 +257,8 @@ class SShaped(Rule):
 
     def image(self, lower: Array, upper: Array) -> tuple[Array, Array]:
         """Both functions grow."""
-        return self.value(lower) - self.gamma, self.value(upper) + self.gamma
+        floor = -1.0 if self.tanh else 0.0
+        return np.maximum(self.value(lower) - self.gamma, floor), np.minimum(self.value(upper) + self.gamma, 1.0)
 
     def gap(self, lower: Array, upper: Array, slope: Array) -> tuple[Array, Array]:
         zero = np.minimum(np.maximum(lower, 0.0), upper)

@@ -10,6 +10,7 @@ added up and subtracted. In fractions `gamma` is zero, and bounds are exact.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -47,7 +48,7 @@ class Network:
         }
 
     @cached_property
-    def gammas(self) -> Mapping[str, object]:
+    def gammas(self) -> Mapping[str, Any]:
         """Error of the sums that touch a node, as a share of its reach."""
         sizes = {node.name: size(node.shape) for node in self.graph.nodes}
         few = 4 * len(sizes)
@@ -107,6 +108,9 @@ class Table:
         if op.offset is not None:
             center, reach = center + op.offset, reach + abs(op.offset)
         self.reach[node.name] = np.broadcast_to(reach, (boxes, reach.shape[1]))
+        if op.moves:
+            low, high = op.forward(low, False), op.forward(high, False)
+            return (low, high) if op.offset is None else (low + op.offset, high + op.offset)
         radius = radius + network.gammas[node.name] * reach + network.numbers.tiny
         return tuple(np.broadcast_to(x, self.reach[node.name].shape) for x in (center - radius, center + radius))  # type: ignore[return-value]
 

@@ -1,0 +1,72 @@
+"""What a proof of bounds rests on, noted on the way for a certificate: which nodes were tightened, and with which slopes.
+
+Slopes are kept as bytes, shares of their ranges, and are rounded to these before anything is proved with them: who
+proves the same again has the same slopes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from verifier.graph.ops.activation import Relu
+from verifier.interval import Interval
+from verifier.relaxations.relaxation import Lines, Slopes
+from verifier.relaxations.table import Table
+
+LEVELS = 255  # of a slope that is kept: slopes are guesses, and a byte of one is as sound as all of it
+
+Shares = Mapping[str, Mapping[str, Tensor]]  # for a node and a side, bytes (S, B, *)
+
+
+def packed(share: Tensor) -> Tensor:
+    """Shares in [0, 1] as bytes."""
+    return (share.detach() * LEVELS).round().to(torch.uint8)
+
+
+def unpacked(share: Tensor, dtype: torch.dtype) -> Tensor:
+    return share.to(dtype) / LEVELS
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Slopes of the bounds of entries `index (S, N)` of a node, for the inputs `which (N,)`: `shares (2S, N, *)`, first
+    those of lower bounds."""
+
+    which: Tensor
+    index: Tensor
+    shares: Shares
+
+
+@dataclass(eq=False)
+class Notes:
+    """Of one run over `B` inputs. `level`: by interval arithmetic only. `unsupported` says why no certificate can be
+    had; `standard` holds the usual slopes `(B, *)` of the lines of nodes other than ReLU, which has a formula."""
+
+    level: bool = False
+    tightened: list[str] = field(default_factory=list)
+    starts: dict[str, list[Start]] = field(default_factory=dict)
+    rows: list[tuple[int, Shares]] = field(default_factory=list)
+    standard: dict[str, Slopes] = field(default_factory=dict)
+    unsupported: str = ""
+
+    def start(self, name: str, which: Tensor, index: Tensor, shares: Shares) -> None:
+        self.starts.setdefault(name, []).append(Start(which, index, shares))
+
+    def row(self, first: int, shares: Shares) -> None:
+        self.rows.append((first, shares))
+
+    def lines(self, lines: Mapping[str, Lines], curved: Mapping[str, object]) -> None:
+        """The usual lines of all nodes."""
+        self.standard = {name: line.slopes for name, line in lines.items() if not isinstance(curved[name], Relu)}
+
+
+def sloped(relaxations: Table, op: object, x: Interval, shares: Mapping[str, Tensor]) -> Slopes:
+    """The slopes at these shares of their ranges over `x (B, *)`."""
+    least, greatest = relaxations[type(op)].range(op, x)  # type: ignore[index,arg-type]
+    ends = {}
+    for side in ("lower", "upper"):
+        low, high = getattr(least, side), getattr(greatest, side)
+        ends[side] = low + unpacked(shares[side], low.dtype) * (high - low) if side in shares else low
+    return Slopes(ends["lower"], ends["upper"])
