@@ -154,7 +154,7 @@ def test_12_infeasible_because_the_solver_says_so(monkeypatch: Patch) -> None:
         return Answer(Status.INFEASIBLE, np.inf, None, np.full(len(self.program.row_lower), 1e-12))
 
     monkeypatch.setattr(Relaxation, "solve", empty)
-    method = Milp(bounding=Ibp(), tightening=None, nodes=10**6)
+    method = Milp(bounding=Ibp(), tightening=None, few=10**6)
 
     def law() -> None:
         verdict = method(problem(open_case()), Work(time.monotonic() + 30))[0]

@@ -31,7 +31,7 @@ def work(seconds: float = 60.0) -> Work:
     return Work(time.monotonic() + seconds)
 
 
-SEARCHES = [Milp(bounding=Crown()), Milp(bounding=Ibp(), nodes=1), Lp(), Sdp(bounding=Ibp()), Lipschitz()]
+SEARCHES = [Milp(bounding=Crown()), Milp(bounding=Ibp(), few=1), Lp(), Sdp(bounding=Ibp()), Lipschitz()]
 
 
 @settings(max_examples=12, deadline=None)
@@ -58,7 +58,7 @@ def test_verdicts_agree_with_brute_force(recipe: Recipe) -> None:
 def test_the_tree_alone_proves_what_holds(recipe: Recipe) -> None:
     """Every `Verified` of a tree that ended is re-derived."""
     case = recipe.case(0.4)
-    verdict = Milp(bounding=Ibp(), tightening=None, nodes=10**6)(problem(case), work())[0]
+    verdict = Milp(bounding=Ibp(), tightening=None, few=10**6)(problem(case), work())[0]
     if isinstance(verdict, Verified):
         assert verdict.trust is Trust.RECHECKED
 
@@ -141,19 +141,19 @@ class Lying:
 
 @pytest.mark.parametrize("status", [Status.INFEASIBLE, Status.FAILED])
 def test_12_a_solver_that_finds_no_point_proves_nothing(status: Status) -> None:
-    verdict = Milp(bounding=Ibp(), solver=Lying(status, np.inf), nodes=0)(problem(open_case()), work())[0]
+    verdict = Milp(bounding=Ibp(), solver=Lying(status, np.inf), few=0, nodes=0)(problem(open_case()), work())[0]
     assert isinstance(verdict, Unknown)
     assert verdict.reason is Reason.SOLVER
 
 
 def test_10_a_bound_within_tolerance_proves_nothing() -> None:
-    verdict = Milp(bounding=Ibp(), solver=Lying(Status.OPTIMAL, 5e-7), nodes=0)(problem(open_case()), work())[0]
+    verdict = Milp(bounding=Ibp(), solver=Lying(Status.OPTIMAL, 5e-7), few=0, nodes=0)(problem(open_case()), work())[0]
     assert isinstance(verdict, Unknown)
     assert verdict.reason is Reason.NUMERICS
 
 
 def test_a_solvers_word_is_marked() -> None:
-    verdict = Milp(bounding=Ibp(), solver=Lying(Status.LIMIT, 0.5), nodes=0)(problem(open_case()), work())[0]
+    verdict = Milp(bounding=Ibp(), solver=Lying(Status.LIMIT, 0.5), few=0, nodes=0)(problem(open_case()), work())[0]
     assert isinstance(verdict, Verified)
     assert verdict.trust is Trust.SOLVER
 

@@ -1,5 +1,6 @@
 """Exact and LP-based methods as searches that a plan can name."""
 
+import time
 from abc import abstractmethod
 from dataclasses import dataclass, field, replace
 
@@ -9,7 +10,7 @@ import torch
 from verifier.bounding.methods import AlphaCrown, Method
 from verifier.complete.exact.encode import Encoder
 from verifier.complete.exact.highs import Highs
-from verifier.complete.exact.program import Solver, Status
+from verifier.complete.exact.program import Program, Solver, Status
 from verifier.complete.exact.question import Question
 from verifier.complete.exact.safe import lower_bound
 from verifier.complete.exact.tighten import Tightening
@@ -127,39 +128,58 @@ class Sdp(Exact):
 class Milp(Exact):
     """The network as a mixed-integer program (Tjeng et al. 2019).
 
-    First a tree of LPs of our own, of at most `nodes`, whose every leaf has a safe dual bound: what it proves is
-    re-derived. Then `solver`, whose bound is its word only; the verdict says so.
+    First a tree of LPs of our own, of `few` nodes, whose leaves have safe dual bounds: what it proves is re-derived.
+    Then `solver`, whose bound is its word only, and the verdict would say so; after it the tree gets the chance to
+    prove the same with up to `nodes` nodes, as long as it takes `patience` times the solver's time.
     """
 
     name = "milp"
     solver: Solver = field(default_factory=Highs)
     tightening: Tightening | None = field(default_factory=Tightening)
-    nodes: int = 2000
+    few: int = 50
+    nodes: int = 10**6
+    patience: float = 4.0
 
     def encode(self, question: Question) -> Encoder:
         return tightened(question, self.tightening)
 
     def clause(self, question: Question, encoder: Encoder, rows: list[int]) -> Verdict:
         program = question.program(encoder, rows)
-        tree = Tree(program, question, self.nodes).run()
-        if not isinstance(tree, Unknown) or tree.reason is not Reason.DOMAINS:
-            return tree
-        scale = max(1.0, abs(tree.best)) if np.isfinite(tree.best) else 1.0
-        enough = TOLERANCE * scale
-        answer = self.solver(program, question.work.seconds, stop_above=2 * enough)
+        tree = Tree(program, question)
+        first = tree.run(min(self.few, self.nodes))
+        if not isinstance(first, Unknown) or first.reason is Reason.TIME:
+            return first
+        start = time.monotonic()
+        word = self._ask(question, encoder, program)
+        if not isinstance(word, Verified):
+            return word
+        until = min(question.work.deadline, time.monotonic() + self.patience * (time.monotonic() - start) + 1.0)
+        question.work.note(f"{self.name}: {self.solver.name} proved it; re-deriving")
+        proof = tree.run(self.nodes, until)
+        return word if isinstance(proof, Unknown) else proof
+
+    def _ask(self, question: Question, encoder: Encoder, program: Program) -> Verdict:
+        """The solver's word, with the margin that its tolerance demands."""
+        answer = self.solver(program, question.work.seconds, stop_above=2 * TOLERANCE * scale(program))
         if found := question.refute(answer.point):
             return found
-        if answer.status in (Status.OPTIMAL, Status.LIMIT) and enough < answer.bound < np.inf:
+        if answer.status in (Status.OPTIMAL, Status.LIMIT) and TOLERANCE * scale(program) < answer.bound < np.inf:
             return Verified(answer.bound, self.name, Trust.SOLVER)
-        reason = _reason(answer.status, answer.bound, encoder.exact)
+        late = question.work.late()
+        reason = Reason.TIME if late else _reason(answer.status, answer.bound, encoder.exact)
         return Unknown(reason, answer.bound, self.name, answer.status.value)
 
 
+def scale(program: Program) -> float:
+    """What tolerances are relative to: the size of the objective's largest term, at least 1."""
+    reach = np.maximum(np.abs(program.lower), np.abs(program.upper))
+    return float(max(1.0, (np.abs(program.cost) * reach).max(initial=0.0)))
+
+
 def _reason(status: Status, bound: float, exact: bool) -> Reason:
+    """Why an answer in time decides nothing. A point of an exact program that no replay confirms is a close call."""
     match status:
-        case Status.LIMIT:
-            return Reason.TIME
-        case Status.OPTIMAL:
+        case Status.OPTIMAL | Status.LIMIT:
             return Reason.NUMERICS if exact or bound > 0 else Reason.LOOSE
         case Status.INFEASIBLE | Status.FAILED:
             return Reason.SOLVER

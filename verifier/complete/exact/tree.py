@@ -3,7 +3,7 @@
 Depth first, so that each LP starts from its neighbour's basis. It is meant for small networks.
 """
 
-from dataclasses import dataclass
+import time
 
 import numpy as np
 
@@ -16,39 +16,42 @@ from verifier.verdict import Falsified, Reason, Unknown, Verified
 Fixed = tuple[tuple[int, float], ...]  # columns of binaries and their values
 
 
-@dataclass(eq=False)
 class Tree:
-    """Is the least value of `program` positive? At most `nodes` LPs."""
+    """Is the least value of `program` positive? It can be asked again, to go on with more nodes."""
 
-    program: Program
-    question: Question
-    nodes: int
+    def __init__(self, program: Program, question: Question) -> None:
+        self.program, self.question = program, question
+        self._relaxation = Relaxation(program)
+        self._stack: list[tuple[Fixed, float]] = [((), -np.inf)]
+        self._margin, self._count = np.inf, 0
 
-    def run(self) -> Verified | Falsified | Unknown:
-        """`Unknown` with the reason `DOMAINS` where nodes ran out, its `best` the bound so far."""
-        relaxation, name = Relaxation(self.program), self.question.name
-        stack: list[tuple[Fixed, float]] = [((), -np.inf)]
-        margin, count = np.inf, 0
-        while stack:
-            if self.question.work.late() or count >= self.nodes:
-                reason = Reason.TIME if self.question.work.late() else Reason.DOMAINS
-                return Unknown(reason, min(bound for _, bound in stack), name, f"{count} nodes")
-            fixed, known = stack.pop()
-            count += 1
-            self._move(relaxation, fixed)
-            answer = relaxation.solve(self.question.work.seconds)
-            bound = max(known, proven(relaxation.program, answer))
+    def run(self, nodes: int, deadline: float = np.inf) -> Verified | Falsified | Unknown:
+        """At most `nodes` LPs more, and until `deadline` (of `time.monotonic()`); `Unknown` with the reason `DOMAINS`
+        where nodes were not enough."""
+        work, name = self.question.work, self.question.name
+        last = self._count + nodes
+        while self._stack:
+            late = work.late() or time.monotonic() > deadline
+            if late or self._count >= last:
+                reason = Reason.TIME if late else Reason.DOMAINS
+                return Unknown(reason, min(bound for _, bound in self._stack), name, f"{self._count} nodes")
+            fixed, known = self._stack.pop()
+            self._count += 1
+            self._move(self._relaxation, fixed)
+            answer = self._relaxation.solve(work.seconds)
+            bound = max(known, proven(self._relaxation.program, answer))
             if bound > 0:
-                margin = min(margin, bound)
+                self._margin = min(self._margin, bound)
                 continue
             if found := self.question.refute(answer.point):
                 return found
             branch = self._branch(answer, fixed)
             if branch is None:
-                reason = Reason.TIME if self.question.work.late() else Reason.NUMERICS
+                self._stack.append((fixed, bound))  # never again closed by forgetting it
+                reason = Reason.TIME if work.late() else Reason.NUMERICS
                 return Unknown(reason, bound, name, f"a leaf stays open: {answer.status.value}")
-            stack += [((*fixed, (branch[0], value)), bound) for value in branch[1]]
-        return Verified(float(margin), name)
+            self._stack += [((*fixed, (branch[0], value)), bound) for value in branch[1]]
+        return Verified(float(self._margin), name)
 
     def _move(self, relaxation: Relaxation, fixed: Fixed) -> None:
         lower, upper = self.program.lower.copy(), self.program.upper.copy()
