@@ -15,6 +15,7 @@ from verifier.graph.ops.activation import (
     Clip,
     Floor,
     LeakyRelu,
+    Positive,
     Relu,
     Round,
     Sigmoid,
@@ -24,7 +25,10 @@ from verifier.graph.ops.activation import (
 from verifier.graph.ops.conv import Conv, ConvTranspose
 from verifier.graph.ops.dense import Linear, Multiply, Reduce, Scale, Shift, Sum
 from verifier.graph.ops.pool import Max
-from verifier.graph.ops.shape import Concat, Gather, Pad, Pick, Reshape, Transpose
+from verifier.graph.ops.product import Product
+from verifier.graph.ops.shape import Concat, Gather, Pad, Pick, Reshape, Stack, Transpose
+from verifier.graph.ops.smooth import Exp, Gelu, Power, Sin
+from verifier.graph.ops.softmax import Softmax, rolled
 
 LARGEST = 72  # entries of a node; beyond that layers that grow are left out
 
@@ -239,6 +243,48 @@ def _plain(op: Op) -> Callable[[Grower], None]:
     return layer
 
 
+def _exp(g: Grower) -> None:
+    """Of what can't grow beyond 1."""
+    g.add(Tanh())
+    g.add(Exp())
+
+
+def _product(g: Grower) -> None:
+    """Of a node and an affine image of it."""
+    start = g.at
+    g.add(Linear(g.weight(g.shape[-1], g.shape[-1]), g.normal(g.shape[-1])))
+    g.add(Stack(), start, g.at)
+    g.add(Product())
+
+
+def _standardise(g: Grower) -> None:
+    """Over the root of the mean square, as in normalisations."""
+    start, axis = g.at, len(g.shape) - 1
+    g.add(Power(2.0))
+    g.add(Reduce((axis,), keepdim=True))
+    g.add(Shift(torch.tensor(0.1, dtype=torch.float64)))
+    g.add(Power(-0.5))
+    g.add(Stack(), start, g.at)
+    g.add(Product())
+
+
+def _shares(g: Grower) -> None:
+    if g.shape[-1] <= 5:
+        g.add(rolled(len(g.shape), g.shape[-1]))
+        g.add(Softmax())
+
+
+def _choice(g: Grower) -> None:
+    """The argument where it is positive, else its absolute value times a number."""
+    start = g.at
+    truth = g.add(Positive(), start)
+    g.add(Stack(), truth, start)
+    chosen = g.add(Product())
+    g.add(Abs(), start)
+    g.add(Scale(torch.tensor(0.5, dtype=torch.float64)))
+    g.add(Sum((1, -1)), chosen, g.at)
+
+
 AFFINE: dict[str, Callable[[Grower], None]] = {
     "linear": _linear,
     "conv": _conv,
@@ -274,7 +320,19 @@ STEPS: dict[str, Callable[[Grower], None]] = {
     "floor": _plain(Floor()),
     "ceil": _plain(Ceil()),
 }
+CURVED: dict[str, Callable[[Grower], None]] = {
+    "square": _plain(Power(2.0)),
+    "cube": _plain(Power(3.0)),
+    "sin": _plain(Sin()),
+    "gelu": _plain(Gelu()),
+    "exp": _exp,
+    "product": _product,
+    "standardise": _standardise,
+    "shares": _shares,
+    "choice": _choice,
+}
 LAYERS = {**AFFINE, **PIECEWISE, **SMOOTH, **STEPS}
+ALL = {**LAYERS, **CURVED}
 
 
 def network(shape: tuple[int, ...], layers: Sequence[str], seed: int, scale: float = 1.0, outputs: int = 3) -> Graph:
@@ -282,7 +340,7 @@ def network(shape: tuple[int, ...], layers: Sequence[str], seed: int, scale: flo
     g = Grower(shape, seed, scale)
     for name in layers:
         if g.size <= LARGEST or name not in AFFINE:
-            LAYERS[name](g)
+            ALL[name](g)
     _flat(g)
     g.add(Linear(g.weight(outputs, g.size), g.normal(outputs) * 0.3))
     return g.builder.finish(g.at, {})
