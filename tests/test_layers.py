@@ -13,6 +13,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "numerics"),
     ("interval",),
     ("graph",),
+    ("certificates",),  # the checker shares nothing with searches but the graph
     ("regions", "properties"),
     ("verdict", "model", "problem"),
     ("relaxations",),

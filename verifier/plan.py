@@ -14,10 +14,12 @@ from torch import Generator, Tensor
 from verifier.attacks.attack import Attack
 from verifier.attacks.pgd import Pgd
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
+from verifier.bounding.notes import Notes
 from verifier.bounding.propagate import Options, propagate
 from verifier.complete.bab import Bab
 from verifier.complete.input_split import InputSplit
 from verifier.complete.portfolio import Portfolio
+from verifier.complete.record import Recorder
 from verifier.complete.search import Search, Work
 from verifier.errors import InputError, UnsupportedModel
 from verifier.graph.graph import Graph
@@ -37,7 +39,8 @@ class Settings:
     """How to work. `timeout` is in seconds of work an input; `bytes` bounds the memory of coefficients.
 
     With `together` the questions are parts of one: `timeout` is for all of them, and one falsified ends the run.
-    Proofs are about the network over the reals, and with `deployed` about the one computed in that dtype as well.
+    Proofs are about the network over the reals, and with `deployed` about the one computed in that dtype as well. `record`
+    keeps them for a certificate.
     """
 
     plan: tuple[Stage, ...]
@@ -48,6 +51,7 @@ class Settings:
     bytes: int = 2**30
     together: bool = False
     deployed: torch.dtype | None = None
+    record: Recorder | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,6 +175,8 @@ class _Batch:
         """Zonotopes pay where few inputs vary; a plan that has more to offer skips them elsewhere."""
         if not isinstance(stage, Zonotope):
             return True
+        if self.settings.record is not None:
+            return False  # the checker has none
         box = self.problem.region.select(self.open).box()
         return int((box.lower < box.upper).flatten(1).sum(1).max()) <= FEW
 
@@ -210,12 +216,17 @@ class _Batch:
                 together=settings.together,
                 deployed=settings.deployed,
                 note=self.note,
+                record=settings.record,
             )
+            kept = settings.record.count if settings.record is not None else 0
             for i, verdict in zip(index.tolist(), search(self.problem.select(index), work), strict=True):
                 if isinstance(verdict, Unknown):
                     self.unknown[i] = replace(verdict, best=max(verdict.best, self.unknown[i].best))
                 else:
                     decided[i] = verdict
+            if settings.record is not None:
+                verified = sum(isinstance(decided.get(i), Verified) for i in index.tolist())
+                settings.record.skip(verified - (settings.record.count - kept), f"{search.name} writes none")
         return decided
 
     def _bound(self, method: Method) -> dict[int, Verdict]:
@@ -226,27 +237,37 @@ class _Batch:
         return decided
 
     def _bound_few(self, method: Method, index: Tensor) -> dict[int, Verdict]:
-        margin = self._margin(method, index, proof=False)
+        margin = self._margin(method, index, False)
         for i, value in zip(index.tolist(), margin.tolist(), strict=True):
             if value > self.unknown[i].best:
                 self.unknown[i] = Unknown(Reason.LOOSE, value, method.name)
         hopeful = index[(margin > 0).cpu()]
         if not len(hopeful):
             return {}
-        proved = self._margin(method, hopeful, proof=True)
+        notes = Notes() if self.settings.record is not None else None
+        proved = self._margin(method, hopeful, True, notes)
         decided: dict[int, Verdict] = {}
         for i, value in zip(hopeful.tolist(), proved.tolist(), strict=True):
             if 0 < value < torch.inf:
                 decided[i] = Verified(value, method.name)
             else:
                 self.unknown[i] = Unknown(Reason.TIME if self.late() else Reason.NUMERICS, value, method.name)
+        if self.settings.record is not None and notes is not None:
+            kept = [k for k, i in enumerate(hopeful.tolist()) if i in decided]
+            self.settings.record.bounds(self.problem.select(hopeful), notes, kept)
         return decided
 
-    def _margin(self, method: Method, index: Tensor, proof: bool) -> Tensor:
+    def _margin(self, method: Method, index: Tensor, proof: bool, notes: Notes | None = None) -> Tensor:
         """Lower bounds of the margin for the questions at `index`: `(N,)`."""
         problem, settings = self.problem.select(index), self.settings
         options = Options(
-            settings.dtype, settings.device, settings.bytes, proof, stop=self.late, deployed=settings.deployed
+            settings.dtype,
+            settings.device,
+            settings.bytes,
+            proof,
+            stop=self.late,
+            deployed=settings.deployed,
+            notes=notes,
         )
         bounds = propagate(problem.model.graph, problem.region, method, problem.specification, options)
         assert bounds.rows is not None

@@ -52,6 +52,8 @@ class Notes:
     unsupported: str = ""
 
     def start(self, name: str, which: Tensor, index: Tensor, shares: Shares) -> None:
+        if any(len(x) != 2 * len(index) for sides in shares.values() for x in sides.values()):
+            self.unsupported = "slopes that rows share"
         self.starts.setdefault(name, []).append(Start(which, index, shares))
 
     def row(self, first: int, shares: Shares) -> None:

@@ -29,7 +29,9 @@ class Leaves:
     def __init__(self, table: Table, value: Reader, clauses: int) -> None:
         self.table, self.numbers = table, table.network.numbers
         self.clauses = value["clauses"].array("i", -1)
-        if ((self.clauses < 0) | (self.clauses >= clauses)).any() or len(set(self.clauses.tolist())) < len(self.clauses):
+        if ((self.clauses < 0) | (self.clauses >= clauses)).any() or len(set(self.clauses.tolist())) < len(
+            self.clauses
+        ):
             raise value.wrong("its roots are no clauses")
         self.sites = self._sites(value["sites"])
         count = sum(len(site.entries) for site in self.sites)
@@ -153,4 +155,3 @@ class Leaves:
                 sides[side][:, site.entries] = self.numbers.shares(share[part])
             found[reader] = between(self.table.network.rules[reader], lower, upper, sides)
         return found
-

@@ -54,7 +54,9 @@ class Recipe:
             name: tuple(value[side].array("f", boxes, self._size(value, name, 0)) for side in ("lower", "upper"))
             for name, value in proof["standard"].items()
         }
-        self.starts = {name: [self._start(part, name) for part in value.list()] for name, value in proof["starts"].items()}
+        self.starts = {
+            name: [self._start(part, name) for part in value.list()] for name, value in proof["starts"].items()
+        }
         self.rows = [(part["first"].number(), self._shares(part["shares"])) for part in proof["rows"].list()]
 
     def _start(self, part: Reader, name: str) -> tuple[Array, Shares]:

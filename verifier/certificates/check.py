@@ -90,14 +90,18 @@ def prove(question: Question, proof: Reader, numbers: Numbers) -> Accepted:
     """Raises `Rejected` where the proof does not prove the question."""
     with np.errstate(all="ignore"):  # what overflows is no number, and proves nothing
         network = Network(question.graph, numbers)
-        lower, upper, rows, offset = map(numbers.array, (question.lower, question.upper, question.rows, question.offset))
+        lower, upper, rows, offset = map(
+            numbers.array, (question.lower, question.upper, question.rows, question.offset)
+        )
         kind = proof["kind"].text()
         match kind:
             case "inputs":
                 count = int(proof["boxes"]["bounded"].array("b", -1).sum())
                 boxes = Boxes(Recipe(network, proof, count), proof["boxes"], len(lower), lower.shape[1])
                 for i, low, high in boxes.unproved(lower, upper, rows, offset, question.clause, question.closed)[:1]:
-                    raise Rejected(f"{proof.where}: question {i} is not proved in the box {_short(low)} to {_short(high)}")
+                    raise Rejected(
+                        f"{proof.where}: question {i} is not proved in the box {_short(low)} to {_short(high)}"
+                    )
                 return Accepted(question, kind, int((boxes.tree.place < 0).sum()))
             case "bounds" | "activations":
                 recipe = Recipe(network, proof, len(lower))
@@ -119,9 +123,7 @@ def _closed(question: Question, proof: Reader, open_: Array, best: Array) -> Acc
     return Accepted(question, "bounds", 0)
 
 
-def _leaves(
-    question: Question, proof: Reader, leaves: Leaves, open_: Array, rows: Array, offset: Array
-) -> Accepted:
+def _leaves(question: Question, proof: Reader, leaves: Leaves, open_: Array, rows: Array, offset: Array) -> Accepted:
     """Clauses that the root leaves open need a tree each."""
     if len(question.lower) != 1:
         raise proof.wrong("a tree of activations belongs to one question")

@@ -27,7 +27,9 @@ def convolution(
         x = _framed(x.reshape(-1, *wide[1:]), op.padding, op, narrow)
         total: Array | None = None
         for place, at in _positions(op, w, narrow):
-            part = np.concatenate([_mixed(x[:, c][at], w[o][(..., *place)].T) for c, o in _groups(op, x.shape[1], w)], 1)
+            part = np.concatenate(
+                [_mixed(x[:, c][at], w[o][(..., *place)].T) for c, o in _groups(op, x.shape[1], w)], 1
+            )
             total = part if total is None else total + part
         assert total is not None
         return total

@@ -117,9 +117,13 @@ class Reader:
         array = self._arrays.get(name) if isinstance(name, str) else None
         if array is None:
             raise self.wrong("is no array")
-        if array.dtype.kind not in {"f": "f", "i": "iu", "u": "u", "b": "b"}[kind] or (kind == "u" and array.itemsize > 1):
+        if array.dtype.kind not in {"f": "f", "i": "iu", "u": "u", "b": "b"}[kind] or (
+            kind == "u" and array.itemsize > 1
+        ):
             raise self.wrong(f"has entries of {array.dtype}")
-        if len(array.shape) != len(shape) or any(n not in (m, -1) and n >= 0 for m, n in zip(array.shape, shape, strict=True)):
+        if len(array.shape) != len(shape) or any(
+            n not in (m, -1) and n >= 0 for m, n in zip(array.shape, shape, strict=True)
+        ):
             raise self.wrong(f"has shape {array.shape}; expected {shape}")
         if kind == "f" and not np.isfinite(array).all():
             raise self.wrong("holds a number that is not finite")

@@ -37,7 +37,9 @@ class Boxes:
         while waiting:
             node, owner, low, high, open_ = waiting.pop()
             if len(node) > size:
-                waiting += [tuple(x[part] for x in (node, owner, low, high, open_)) for part in (slice(size, None), slice(size))]  # type: ignore[misc]
+                waiting += [
+                    tuple(x[part] for x in (node, owner, low, high, open_)) for part in (slice(size, None), slice(size))
+                ]  # type: ignore[misc]
                 continue
             low, high, open_ = low.copy(), high.copy(), open_.copy()
             some = np.flatnonzero(self.bounded[node])

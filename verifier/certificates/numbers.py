@@ -83,7 +83,9 @@ class Numbers:
             return a @ x[0]
         if x.ndim == 3 and x.shape[1] == 1 and a.shape[1] == 1:
             return np.einsum("sbn,sbn->sb", a, x)
-        return np.einsum("sbn,sbn->sb", a, np.broadcast_to(x, a.shape)) if x.ndim == 3 else np.einsum("sbn,bn->sb", a, x)
+        return (
+            np.einsum("sbn,sbn->sb", a, np.broadcast_to(x, a.shape)) if x.ndim == 3 else np.einsum("sbn,bn->sb", a, x)
+        )
 
     def finite(self, x: Array) -> Array:
         """Where `x` is a number that can be believed."""

@@ -126,7 +126,9 @@ class PieceWise(Rule):
         """Values at breaks and ends; only a LeakyReLU rounds them."""
         if isinstance(self.op, LeakyRelu):
             return super().image(lower, upper)
-        values = [self.value(x) for x in (lower, *(np.minimum(np.maximum(lower, b), upper) for b in self.breaks), upper)]
+        values = [
+            self.value(x) for x in (lower, *(np.minimum(np.maximum(lower, b), upper) for b in self.breaks), upper)
+        ]
         return _least(values), _most(values)
 
 

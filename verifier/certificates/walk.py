@@ -151,7 +151,9 @@ class Walk:
             pull = self.pulls.get(node.name)
             if pull is not None:
                 pending[node.name] = pending[node.name] + pull if node.name in pending else pull
-                lost = lost + network.gammas[node.name] * numbers.dot(abs(pending[node.name]), table.magnitude(node.name))
+                lost = lost + network.gammas[node.name] * numbers.dot(
+                    abs(pending[node.name]), table.magnitude(node.name)
+                )
             if node.name not in pending:
                 continue
             a = pending.pop(node.name)

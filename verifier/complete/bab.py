@@ -2,18 +2,20 @@
 close."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from verifier.attacks.attack import replay
 from verifier.bounding.methods import AlphaCrown, Method
+from verifier.bounding.notes import Notes
 from verifier.bounding.propagate import Options, propagate
 from verifier.complete.branching.branching import Branching
 from verifier.complete.branching.fsb import Fsb
 from verifier.complete.domains import Domains, roots
 from verifier.complete.pace import Pace
+from verifier.complete.record import Activations
 from verifier.complete.relaxed import Relaxed, View
 from verifier.complete.search import Search, Work
 from verifier.problem import Problem
@@ -57,6 +59,8 @@ class _Run:
         self.found: Falsified | None = None
         self.margin, self.done, self.leaves = torch.inf, 0, 0
         self.stuck: Domains | None = None
+        self.notes = Notes() if work.record is not None else None
+        self.growth: Activations | None = None
 
     def late(self) -> bool:
         return time.monotonic() > self.deadline
@@ -71,6 +75,7 @@ class _Run:
             True,
             stop=lambda: time.monotonic() > root,
             deployed=self.work.deployed,
+            notes=self.notes,
         )
         problem = self.problem
         bounds = propagate(problem.model.graph, problem.region, self.method.root, problem.specification, options)
@@ -78,13 +83,19 @@ class _Run:
         clauses = problem.specification.clauses(bounds.rows)[:, 0]
         self.work.note(f"{self.method.name}: root {float(clauses.min()):.4g}")
         if bool((clauses > 0).all()):
-            return Verified(float(clauses.min()), self.method.name)
+            return self._verified(float(clauses.min()))
         self.margin = float(torch.where(clauses > 0, clauses, torch.inf).min())
         if self.late():
             return Unknown(Reason.TIME, float(clauses.min()), self.method.name, "at the root")
         relaxed = Relaxed(problem, bounds.table, self.work.dtype, self.work.deployed)
         open_ = (~(clauses > 0)).nonzero().flatten()
+        self.growth = Activations(relaxed, open_) if self.notes is not None else None
         return self._search(relaxed, open_, clauses[open_])
+
+    def _verified(self, margin: float) -> Verified:
+        if self.work.record is not None and self.notes is not None:
+            self.work.record.activations(self.problem, self.notes, self.growth)
+        return Verified(margin, self.method.name)
 
     def _search(self, relaxed: Relaxed, clauses: Tensor, bound: Tensor) -> Verdict:
         count = relaxed.rows.shape[1]
@@ -112,7 +123,7 @@ class _Run:
         name = self.method.name
         open_ = frontier if self.stuck is None else frontier.joined(self.stuck)
         if not len(open_):
-            return Verified(max(self.margin, 0.0), name)
+            return self._verified(max(self.margin, 0.0))
         best = float(open_.bound.min())
         detail = f"after {self.done} domains, {len(open_)} open"
         if not len(frontier):
@@ -132,7 +143,10 @@ class _Run:
             more = taken[leaf]
             self.stuck = more if self.stuck is None else self.stuck.joined(more)
         taken, place, point = taken[~leaf], place[~leaf], point[~leaf]
-        return self._optimised(relaxed, taken.cut(place, point), self.method.steps)
+        children = taken.cut(place, point)
+        if self.growth is not None:
+            children = replace(children, node=self.growth.cut(taken.node, place, point))
+        return self._optimised(relaxed, children, self.method.steps)
 
     def _optimised(self, relaxed: Relaxed, domains: Domains, steps: int) -> Domains:
         if not len(domains):
@@ -148,6 +162,8 @@ class _Run:
         proof = relaxed.proved(domains[index])
         done = proof > 0
         self.leaves += int(done.sum())
+        if self.growth is not None:
+            self.growth.close(domains[index[done]])
         if bool(done.any()):
             self.margin = min(self.margin, float(proof[done].min()))
         keep = torch.ones(len(domains), dtype=torch.bool)

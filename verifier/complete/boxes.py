@@ -1,6 +1,7 @@
 """Parts of regions: boxes that a search cuts, clips and hands out, each belonging to one question."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import torch
@@ -10,28 +11,37 @@ from verifier.interval import Interval
 from verifier.numerics import up
 
 
+PLAIN = ("owner", "lower", "upper", "open", "bound", "node")
+
+
 @dataclass(frozen=True, eq=False)
 class Boxes:
     """`N` boxes `lower`, `upper (N, *)` float64 of the questions `owner (N,)`; of `K` clauses `open (N, K)` are still
-    to be proved there; `bound (N,)` is the parent's."""
+    to be proved there; `bound (N,)` is the parent's, `node (N,)` the number that a recorder gave, `known (N, *)` are
+    the parent's intervals of nodes that are not linear there."""
 
     owner: Tensor
     lower: Tensor
     upper: Tensor
     open: Tensor
     bound: Tensor
+    node: Tensor
+    known: Mapping[str, Interval] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.owner)
 
     def __getitem__(self, index: Tensor) -> Self:
-        fields = (self.owner, self.lower, self.upper, self.open, self.bound)
-        return type(self)(*(tensor[index] for tensor in fields))
+        plain = (getattr(self, name)[index] for name in PLAIN)
+        return type(self)(*plain, {name: interval[index] for name, interval in self.known.items()})
 
     def joined(self, other: "Boxes") -> "Boxes":
-        """These, then the others."""
-        names = ("owner", "lower", "upper", "open", "bound")
-        return Boxes(*(torch.cat([getattr(self, name), getattr(other, name)]) for name in names))
+        """These, then the others; what only one side knows is forgotten."""
+        plain = (torch.cat([getattr(self, name), getattr(other, name)]) for name in PLAIN)
+        if not len(self) or not len(other):
+            return Boxes(*plain, other.known if len(other) else self.known)
+        both = self.known.keys() & other.known.keys()
+        return Boxes(*plain, {name: self.known[name].joined(other.known[name]) for name in both})
 
     @property
     def width(self) -> Tensor:
@@ -86,4 +96,5 @@ def whole(box: Interval, clauses: int) -> Boxes:
         upper,
         torch.ones(count, clauses, dtype=torch.bool),
         torch.full((count,), -torch.inf, dtype=torch.float64),
+        torch.arange(count),
     )

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-LEVELS = 255  # of a slope that is kept: slopes are guesses, and a byte of one is as sound as all of it
+from verifier.bounding.notes import LEVELS, packed, unpacked
+
+__all__ = ["LEVELS", "Domains", "packed", "roots", "unpacked"]  # shares of a domain are bytes as notes are
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +20,7 @@ class Domains:
     Up to `D` cuts lead to a domain: entry `place (N, D)` (-1: none) is at least (`sign` 1) or at most (-1) `point`,
     with the multiplier `beta >= 0`. `weight (N, R)` are those of the clause's rows; `share` holds, for each nonlinear
     node and side, the optimised slopes `(N, n)` of the entries that can be cut, as bytes. `bound (N,)` is the best so
-    far.
+    far, `node (N,)` the number that a recorder gave.
     """
 
     clause: Tensor
@@ -29,6 +31,7 @@ class Domains:
     weight: Tensor
     share: Mapping[tuple[str, str], Tensor]
     bound: Tensor
+    node: Tensor
 
     def __len__(self) -> int:
         return len(self.clause)
@@ -71,7 +74,7 @@ class Domains:
         return children[0].joined(children[1])
 
 
-PLAIN = ("clause", "place", "sign", "point", "beta", "weight", "bound")
+PLAIN = ("clause", "place", "sign", "point", "beta", "weight", "bound", "node")
 
 
 def roots(clauses: Tensor, weight: Tensor, share: Mapping[tuple[str, str], Tensor]) -> Domains:
@@ -86,13 +89,5 @@ def roots(clauses: Tensor, weight: Tensor, share: Mapping[tuple[str, str], Tenso
         weight=weight,
         share={key: value.expand(count, -1) for key, value in share.items()},
         bound=torch.full((count,), -torch.inf, dtype=torch.float64),
+        node=torch.arange(count),
     )
-
-
-def packed(share: Tensor) -> Tensor:
-    """Shares in [0, 1] as bytes."""
-    return (share.detach() * LEVELS).round().to(torch.uint8)
-
-
-def unpacked(share: Tensor, dtype: torch.dtype) -> Tensor:
-    return share.to(dtype) / LEVELS

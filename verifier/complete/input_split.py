@@ -5,7 +5,7 @@ float64 already, so a box that leaves the search is proved.
 """
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -13,9 +13,11 @@ from torch import Tensor
 from verifier.attacks.attack import replay
 from verifier.attacks.pgd import Pgd
 from verifier.bounding.methods import Crown, Method
+from verifier.bounding.notes import Notes
 from verifier.bounding.propagate import Bounds, Options, propagate
 from verifier.complete.boxes import Boxes, whole
 from verifier.complete.pace import Pace
+from verifier.complete.record import Inputs
 from verifier.complete.search import Search, Work
 from verifier.interval import Interval
 from verifier.problem import Problem
@@ -42,7 +44,11 @@ class InputSplit(Search):
         search = _Cuts(self, problem, work)
         with torch.no_grad():
             search.run()
-        return search.verdicts()
+        verdicts = search.verdicts()
+        if work.record is not None and search.growth is not None:
+            proved = [i for i, verdict in enumerate(verdicts) if isinstance(verdict, Verified)]
+            work.record.inputs(problem, search.growth, proved)
+        return verdicts
 
 
 class _Cuts:
@@ -52,6 +58,7 @@ class _Cuts:
         self.method, self.problem, self.work = method, problem, work
         self.clause = torch.tensor(problem.specification.clause)
         self.frontier = whole(problem.region.box(), int(self.clause.max()) + 1)
+        self.growth = Inputs(problem.batch) if work.record is not None else None
         self.found: dict[int, Falsified] = {}
         self.margin = torch.full((problem.batch,), torch.inf, dtype=torch.float64)  # the least that was proved
         self.stuck = torch.zeros(problem.batch, dtype=torch.bool)
@@ -94,10 +101,13 @@ class _Cuts:
     def _round(self, boxes: Boxes) -> Boxes | None:
         """What is left of the boxes, cut; None where the time was up before they were bounded."""
         problem = self._part(boxes)
-        bounds = self._bounds(problem)
+        notes = Notes() if self.growth is not None else None
+        bounds = self._bounds(problem, notes)
         if bounds is None:
             return None
         assert bounds.rows is not None
+        if self.growth is not None and notes is not None:
+            self.growth.bound(boxes, notes)
         boxes = self._close(boxes, problem, bounds.rows)
         keep = boxes.open.any(1).nonzero().flatten()
         boxes, rows = boxes[keep], bounds.rows[:, keep]
@@ -119,9 +129,9 @@ class _Cuts:
         outer = Interval(boxes.lower, boxes.upper)
         return Problem(whole.model, Box(outer, Inner(boxes.lower, boxes.upper)), whole.specification)
 
-    def _bounds(self, problem: Problem) -> Bounds | None:
+    def _bounds(self, problem: Problem, notes: Notes | None) -> Bounds | None:
         work = self.work
-        options = Options(torch.float64, "cpu", work.bytes, True, stop=work.late, deployed=work.deployed)
+        options = Options(torch.float64, "cpu", work.bytes, True, stop=work.late, deployed=work.deployed, notes=notes)
         bounds = propagate(problem.model.graph, problem.region, self.method.bound, problem.specification, options)
         return None if work.late() else bounds
 
@@ -131,7 +141,7 @@ class _Cuts:
         open_ = boxes.open & ~(values > 0)
         self._proved(boxes.owner, torch.where(boxes.open & (values > 0), values, torch.inf).amin(1))
         bound = torch.where(open_, values, torch.inf).amin(1)
-        return Boxes(boxes.owner, boxes.lower, boxes.upper, open_, bound)
+        return replace(boxes, open=open_, bound=bound)
 
     def _proved(self, owner: Tensor, margin: Tensor | float) -> None:
         values = torch.as_tensor(margin, dtype=torch.float64).expand(len(owner))
@@ -181,9 +191,9 @@ class _Cuts:
         return weight
 
     def _cut(self, boxes: Boxes, weight: Tensor | None) -> Boxes:
-        """Cut along the input with the greatest effect, several times while the boxes are few."""
-        for _ in range(6):
-            if not len(boxes) or 2 * len(boxes) > max(2, self.pace.size):
+        """Cut along the input with the greatest effect, once at least, and again while the boxes are few."""
+        for again in range(6):
+            if not len(boxes) or (again and 2 * len(boxes) > self.pace.size):
                 return boxes
             width = boxes.width.flatten(1)
             size = torch.maximum(boxes.lower.abs(), boxes.upper.abs()).flatten(1)
@@ -198,8 +208,15 @@ class _Cuts:
                 weight = weight[~stuck]
                 effect = width * (weight + 0.05 * weight.mean(1, keepdim=True) + torch.finfo(width.dtype).tiny)
                 weight = weight.repeat(2, 1)
-            boxes = boxes.halves(effect.argmax(1))
+            boxes = self._halved(boxes, effect.argmax(1))
         return boxes
+
+    def _halved(self, boxes: Boxes, axis: Tensor) -> Boxes:
+        halves = boxes.halves(axis)
+        if self.growth is None:
+            return halves
+        middle = halves.upper.flatten(1)[: len(boxes)].gather(1, axis.unsqueeze(1))[:, 0]
+        return replace(halves, node=self.growth.cut(boxes.node, axis, middle))
 
     def _stuck(self, boxes: Boxes) -> None:
         self.stuck[boxes.owner] = True

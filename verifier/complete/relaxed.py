@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from verifier.bounding.coefficient import Dense
+from verifier.bounding.notes import packed, unpacked
 from verifier.bounding.state import State
-from verifier.complete.domains import Domains, packed, unpacked
+from verifier.complete.domains import Domains
 from verifier.graph.graph import Node
 from verifier.graph.op import Affine, Input
 from verifier.interval import Interval

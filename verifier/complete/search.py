@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from verifier.complete.record import Recorder
 from verifier.problem import Problem
 from verifier.verdict import Verdict
 
@@ -17,7 +18,7 @@ class Work:
 
     `bytes` bounds the memory of its tensors, `domains` the number of subproblems. `note` hears of progress. With
     `together` the questions are parts of one: a single falsified one ends the search. A proof holds for the network
-    as computed in `deployed`, too, where that is given.
+    as computed in `deployed`, too, where that is given. `record` keeps what was proved, for a certificate.
     """
 
     deadline: float
@@ -29,6 +30,7 @@ class Work:
     together: bool = False
     deployed: torch.dtype | None = None
     note: Callable[[str], None] = lambda _: None
+    record: Recorder | None = None
 
     def late(self) -> bool:
         return time.monotonic() > self.deadline

@@ -1,0 +1,237 @@
+"""What searches proved, kept for a certificate: questions, slopes, and trees with the numbers that close their leaves.
+
+Recording decides nothing: the checker (`verifier.certificates`) computes everything again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from verifier.bounding.notes import Notes, Shares
+from verifier.certificates.check import digest
+from verifier.certificates.file import save
+from verifier.complete.boxes import Boxes
+from verifier.complete.domains import Domains
+from verifier.complete.relaxed import Relaxed
+from verifier.problem import Problem
+from verifier.regions import Box
+
+LIMIT = 200 * 2**20  # bytes of one proof before they are compressed
+
+
+@dataclass(eq=False)
+class Recorder:
+    """Collects the proofs of a run. `missing` says why a verified question has none."""
+
+    limit: int = LIMIT
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    proved: int = 0
+
+    @property
+    def count(self) -> int:
+        """Questions, with and without a certificate."""
+        return self.proved + len(self.missing)
+
+    def bounds(self, problem: Problem, notes: Notes, index: Sequence[int]) -> None:
+        """The questions at `index` of `problem` were proved by bounds alone. Slopes of rows belong to one question."""
+        groups = [[i] for i in index] if notes.starts or notes.rows else [list(index)] if index else []
+        for group in groups:
+            self._add(problem, group, notes, {"kind": "bounds", **noted(notes, group)})
+
+    def activations(self, problem: Problem, notes: Notes, growth: "Activations | None") -> None:
+        """One question was proved by a tree over activations, or at its root."""
+        if growth is None:
+            self.bounds(problem, notes, [0])
+        else:
+            if growth.bytes > LIMIT:
+                return self.skip(1, f"its proof takes more than {LIMIT >> 20} MiB")
+            proof = {"kind": "activations", **noted(notes, [0])}
+            self._add(problem, [0], notes, proof | {"search": growth.written()})
+        return None
+
+    def inputs(self, problem: Problem, growth: "Inputs", index: Sequence[int]) -> None:
+        """The questions at `index` were proved by a tree of boxes."""
+        if index:
+            self._add(problem, list(index), growth.notes, {"kind": "inputs", **growth.written(index)})
+
+    def skip(self, count: int, reason: str) -> None:
+        """`count` verified questions have no certificate."""
+        self.missing += [reason] * count
+
+    def save(self, path: str | Path, model: str | Path) -> None:
+        """Write all proofs, about the network in the file `model`."""
+        save(path, {"model": digest(model), "entries": self.entries})
+
+    def _add(self, problem: Problem, index: list[int], notes: Notes, proof: dict[str, Any]) -> None:
+        reason = notes.unsupported or ("" if isinstance(problem.region, Box) else "only boxes have certificates yet")
+        if not reason and _bytes(proof) > self.limit:
+            reason = f"its proof takes more than {self.limit >> 20} MiB"
+        if reason:
+            return self.skip(len(index), reason)
+        self.entries.append({**question(problem.select(torch.tensor(index))), "proof": proof})
+        self.proved += len(index)
+        return None
+
+
+def question(problem: Problem) -> dict[str, Any]:
+    """As the checker asks it: `B` boxes, and rows at a node of the file's graph."""
+    box, spec = problem.region.box(), problem.specification
+    return {
+        "output": problem.model.graph.output,
+        "lower": box.lower.double().flatten(1).numpy(),
+        "upper": box.upper.double().flatten(1).numpy(),
+        "rows": spec.rows.double().flatten(2).numpy(),
+        "offset": spec.offset.double().numpy(),
+        "clause": np.array(spec.clause),
+        "closed": np.array(spec.closed, dtype=bool),
+    }
+
+
+def noted(notes: Notes, index: list[int]) -> dict[str, Any]:
+    """The notes of the questions at `index`; of slopes of rows only one question's."""
+    standard = {
+        name: {"lower": _flat(s.lower[index]), "upper": _flat(s.upper[index])} for name, s in notes.standard.items()
+    }
+    starts: dict[str, list[dict[str, Any]]] = {}
+    for name, parts in notes.starts.items():
+        for part in parts:
+            at = (part.which == index[0]).nonzero().flatten()
+            if len(at):
+                place = int(at)
+                starts.setdefault(name, []).append(
+                    {"index": part.index[:, place].numpy(), "shares": _shares(part.shares, place)}
+                )
+    rows = [{"first": first, "shares": _shares(shares, index[0])} for first, shares in notes.rows]
+    return {
+        "level": int(notes.level),
+        "tightened": list(dict.fromkeys(notes.tightened)),
+        "standard": standard,
+        "starts": starts,
+        "rows": rows,
+    }
+
+
+class Growth:
+    """A binary tree as it grows: nodes are numbered in the order in which their parents were cut."""
+
+    def __init__(self, roots: int) -> None:
+        self.roots = self.count = roots
+        self.cuts: list[tuple[Tensor, Tensor, Tensor, int]] = []
+
+    def cut(self, node: Tensor, place: Tensor, point: Tensor) -> Tensor:
+        """The children's numbers `(2N,)`: first those at most the point, then those at least."""
+        first, self.count = self.count, self.count + 2 * len(node)
+        self.cuts.append((node, place, point.double(), first))
+        return torch.arange(first, self.count)
+
+    def tree(self) -> dict[str, np.ndarray]:
+        place, point = np.full(self.count, -1), np.zeros(self.count)
+        at_most, at_least = np.full(self.count, -1), np.full(self.count, -1)
+        for node, where, at, first in self.cuts:
+            index, children = node.numpy(), first + np.arange(len(node))
+            place[index], point[index] = where.numpy(), at.numpy()
+            at_most[index], at_least[index] = children, children + len(node)
+        return {"place": place, "point": point, "at_most": at_most, "at_least": at_least}
+
+
+class Activations(Growth):
+    """The tree of one question, about `clauses (K,)`, and what proves its leaves."""
+
+    def __init__(self, relaxed: Relaxed, clauses: Tensor) -> None:
+        super().__init__(len(clauses))
+        self.relaxed, self.clauses = relaxed, clauses
+        self.leaves: list[Domains] = []
+        self.bytes = 0
+
+    def close(self, leaves: Domains) -> None:
+        """These are proved."""
+        self.bytes += sum(share.numel() for share in leaves.share.values())
+        if self.bytes <= LIMIT:
+            self.leaves.append(leaves)
+
+    def written(self) -> dict[str, Any]:
+        depth = max(leaves.beta.shape[1] for leaves in self.leaves)
+        leaves = [part.deepened(depth) for part in self.leaves]
+        shares: dict[str, dict[str, np.ndarray]] = {}
+        for name, side in leaves[0].share:
+            shares.setdefault(name, {})[side] = torch.cat([part.share[name, side] for part in leaves]).numpy()
+        return {
+            "clauses": self.clauses.numpy(),
+            "sites": [{"name": site.name, "entries": site.index.numpy()} for site in self.relaxed.sites],
+            "tree": self.tree(),
+            "leaf": torch.cat([part.node for part in leaves]).numpy(),
+            "beta": torch.cat([part.beta for part in leaves]).numpy(),
+            "weight": torch.cat([part.weight for part in leaves]).numpy(),
+            "shares": shares,
+        }
+
+
+class Inputs(Growth):
+    """The trees of `B` questions over their inputs; `notes` are those of all rounds together."""
+
+    def __init__(self, questions: int) -> None:
+        super().__init__(questions)
+        self.bounded: list[Tensor] = []
+        self.notes = Notes()
+        self.standard: list[Mapping[str, Any]] = []
+
+    def bound(self, boxes: Boxes, notes: Notes) -> None:
+        """The boxes were bounded, and clipped by their bounds."""
+        self.bounded.append(boxes.node)
+        self.standard.append(notes.standard)
+        self.notes.tightened += [name for name in notes.tightened if name not in self.notes.tightened]
+        self.notes.level = notes.level
+        slopes = "slopes of single boxes" if notes.starts or notes.rows else ""
+        self.notes.unsupported = self.notes.unsupported or notes.unsupported or slopes
+
+    def written(self, index: Sequence[int]) -> dict[str, Any]:
+        """Only the trees of the questions at `index`."""
+        tree = self.tree()
+        bounded = np.zeros(self.count, dtype=bool)
+        number = torch.cat(self.bounded) if self.bounded else torch.empty(0, dtype=torch.long)
+        bounded[number.numpy()] = True
+        root = np.arange(self.count)
+        for node, _, _, first in self.cuts:
+            root[first : first + 2 * len(node)] = np.tile(root[node.numpy()], 2)
+        kept = np.flatnonzero(np.isin(root, np.array(index)))
+        renamed = np.full(self.count + 1, -1)
+        renamed[kept] = np.arange(len(kept))
+        tree = {name: values[kept] for name, values in tree.items()}
+        for name in ("at_most", "at_least"):
+            tree[name] = renamed[tree[name]]
+        wanted = np.isin(number.numpy(), kept)
+        order = np.flatnonzero(wanted)[np.argsort(number.numpy()[wanted], kind="stable")]
+        standard = {}
+        for name in self.standard[0] if self.standard else ():
+            parts = [slopes[name] for slopes in self.standard]
+            standard[name] = {
+                side: _flat(torch.cat([getattr(part, side) for part in parts]))[order] for side in ("lower", "upper")
+            }
+        plain = noted(self.notes, [])
+        return {**plain, "standard": standard, "boxes": {"tree": tree, "bounded": bounded[kept]}}
+
+
+def _shares(shares: Shares, place: int) -> dict[str, dict[str, np.ndarray]]:
+    """Of one input, `(S, n)`; shares of all inputs together have one axis for them."""
+    return {name: {side: _flat(x[:, place]) for side, x in sides.items()} for name, sides in shares.items() if sides}
+
+
+def _flat(x: Tensor) -> np.ndarray:
+    return x.detach().flatten(1).cpu().numpy()
+
+
+def _bytes(value: Any) -> int:
+    match value:
+        case np.ndarray():
+            return value.nbytes
+        case dict():
+            return sum(map(_bytes, value.values()))
+        case list():
+            return sum(map(_bytes, value))
+    return 0
