@@ -48,10 +48,10 @@ class Curved(Relaxation):
         whole = covered(op, x)
         if bool(whole.all()):
             return least, greatest
-        low, high = codomain(op)
+        bottom, top = codomain(op)
         level = torch.zeros_like(least)
         ends = (level, level) if slope is None else (slope * x.lower, slope * x.upper)
-        lowest, highest = low - torch.maximum(*ends), high - torch.minimum(*ends)
+        lowest, highest = bottom - torch.maximum(*ends), top - torch.minimum(*ends)
         return torch.where(whole, least, lowest), torch.where(whole, greatest, highest)
 
     def range(self, op: Op, x: Interval) -> tuple[Slopes, Slopes]:
