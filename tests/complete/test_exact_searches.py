@@ -11,14 +11,17 @@ from hypothesis import assume, given, settings
 from laws.strategies import Recipe, recipes
 
 from verifier.bounding.methods import Crown, Ibp
+from verifier.complete.exact.encode import Encoder
 from verifier.complete.exact.highs import Highs
 from verifier.complete.exact.lipschitz import Lipschitz
+from verifier.complete.exact.matrix import matrices
 from verifier.complete.exact.program import Answer, Program, Status
 from verifier.complete.exact.safe import infeasible, lower_bound
 from verifier.complete.exact.search import Lp, Milp, Sdp
 from verifier.complete.exact.through_pulp import Pulp
 from verifier.complete.search import Search, Work
-from verifier.errors import InputError
+from verifier.errors import InputError, UnsupportedModel
+from verifier.graph.ops.shape import Reshape
 from verifier.verdict import Falsified, Reason, Trust, Unknown, Verified
 
 KINDS = ("linear", "relu", "relu", "prelu", "clip", "abs", "max", "branches")
@@ -179,3 +182,15 @@ def test_12_infeasible_needs_a_ray() -> None:
 def test_each_search_is_a_search() -> None:
     assert all(isinstance(s, Search) for s in SEARCHES)
     assert {s.name for s in SEARCHES} == {"milp", "lp", "sdp", "lipschitz"}
+
+
+def test_time_that_ends_while_encoding_is_unknown() -> None:
+    late = iter([False, False, True])
+    encoder = Encoder((case := open_case()).graph, case.region, encoded(case, Ibp()).table, stop=lambda: next(late))
+    with pytest.raises(TimeoutError):
+        encoder.run()
+
+
+def test_a_matrix_too_large_is_refused() -> None:
+    with pytest.raises(UnsupportedModel, match="too large"):
+        matrices(Reshape((2**16,)), [torch.Size((2**16,))], torch.Size((2**16,)))

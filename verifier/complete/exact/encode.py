@@ -41,14 +41,22 @@ class Encoder:
     region: Region
     table: dict[str, Interval]
     tighten: "Callable[[Encoder, Node], None] | None" = None
+    stop: Callable[[], bool] = lambda: False
     exact: bool = True
     kinks: list[Kinks] = field(default_factory=list)
     build: ProgramBuilder = field(default_factory=ProgramBuilder)
     forms: dict[str, Form] = field(default_factory=dict)
 
     def run(self) -> "Encoder":
-        """Encode every node."""
+        """Encode every node.
+
+        Raises:
+            TimeoutError: `stop` said so.
+            UnsupportedModel: a bound is infinite, or a matrix too large.
+        """
         for node in self.graph.nodes:
+            if self.stop():
+                raise TimeoutError
             if isinstance(node.op, Input):
                 self.forms[node.name] = self._input(node)
             elif isinstance(node.op, Affine):

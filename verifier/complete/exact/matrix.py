@@ -4,15 +4,23 @@ import numpy as np
 import torch
 from scipy import sparse
 
+from verifier.errors import UnsupportedModel
 from verifier.graph.op import Affine
 
 ENTRIES = 2**23  # of one dense chunk: 64 MiB
+MOST = 2**31  # entries of all chunks of an op: about ten seconds
 
 
 def matrices(op: Affine, shapes: list[torch.Size], out: torch.Size) -> tuple[sparse.csr_array, ...]:
-    """For every argument its matrix `(out, in)`; the op in float64 on the CPU."""
+    """For every argument its matrix `(out, in)`; the op in float64 on the CPU.
+
+    Raises:
+        UnsupportedModel: it has more than `MOST` entries.
+    """
     count = out.numel()
     widest = max((shape.numel() for shape in shapes), default=0)
+    if count * widest > MOST:
+        raise UnsupportedModel(f"{op.label}: a matrix of {count:,} x {widest:,} entries is too large for a program")
     step = max(1, ENTRIES // max(count, widest, 1))
     parts: list[list[sparse.csr_array]] = [[] for _ in shapes]
     for first in range(0, count, step):

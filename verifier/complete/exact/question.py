@@ -48,7 +48,8 @@ class Question:
     def encoder(self) -> Encoder:
         """An encoder of the network over the region, with the bounds that are known."""
         region = self.problem.region.to(torch.float64, "cpu")
-        return Encoder(self.problem.model.graph.to(torch.float64, "cpu"), region, self.table)
+        graph = self.problem.model.graph.to(torch.float64, "cpu")
+        return Encoder(graph, region, self.table, stop=self.work.late)
 
     def program(self, encoder: Encoder, index: list[int]) -> Program:
         """The least value of the greatest of the rows at `index`."""

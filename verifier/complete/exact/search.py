@@ -47,6 +47,8 @@ class Exact(Search):
             return self._clauses(question)
         except UnsupportedModel as error:
             return Unknown(Reason.UNSUPPORTED, -np.inf, self.name, str(error))
+        except TimeoutError:
+            return Unknown(Reason.TIME, min(question.clauses.values()), self.name, "while the program was built")
 
     def _clauses(self, question: Question) -> Verdict:
         if not question.clauses:
