@@ -110,7 +110,8 @@ def run(problem: Problem, settings: Settings, note: Callable[[str], None] = lamb
     Raises:
         InputError: region, property and network do not fit.
     """
-    problem = without_softmax(problem)
+    if settings.deployed is None:  # rounded, a softmax can tie where its arguments don't
+        problem = without_softmax(problem)
     _check_device(settings.device)
     graph = problem.model.graph.to(settings.dtype, settings.device)
     size = _batch(graph, settings)

@@ -1,8 +1,8 @@
 """The one loop of all incomplete methods: node by node forwards, and a walk backwards where an interval decides too
 little."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
@@ -53,7 +53,8 @@ class Bounds:
 class Options:
     """How to compute: `bytes` bounds the memory of one walk's coefficients; `proof` asks for float64 bounds that hold
     for real arithmetic, and with `deployed` also for the network as computed in that dtype; `stop` is asked between
-    chunks and ends tightening early (bounds stay valid); `notes` are taken of a proof, for a certificate."""
+    chunks and ends tightening early (bounds stay valid); `notes` are taken of a proof, for a certificate; `known` are
+    intervals `(B, *)` of nodes that hold already, proved where a proof is asked for."""
 
     dtype: torch.dtype = torch.float32
     device: str = "cpu"
@@ -63,6 +64,7 @@ class Options:
     stop: Callable[[], bool] = lambda: False
     deployed: torch.dtype | None = None
     notes: Notes | None = None
+    known: Mapping[str, Interval] = field(default_factory=dict)
 
 
 def propagate(
@@ -134,6 +136,8 @@ class _Run:
             self.relevant = relevant(self.state.graph, specification.rows.to(like.device, like.dtype))
         for node in self.state.graph.nodes:
             self.state.enter(node)
+            if node.name in self.options.known:
+                self.state.improve(node.name, self.options.known[node.name].to(self.state.graph.like.dtype))
             if self.search is not self.state:
                 self.search.enter(self.search.graph.by_name[node.name])
             if self.zonotopes is not None:

@@ -16,12 +16,15 @@ from verifier.bounding.backward import Backward
 from verifier.errors import UnsupportedModel
 from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Affine, Input
+from verifier.graph.ops.activation import Abs, Ceil, Clip, Floor, Relu, Round, Sign
+from verifier.graph.ops.pool import Max
 from verifier.interval import Interval
 from verifier.numerics import TINY, gamma, unit_roundoff
 from verifier.regions import Box, Region
 from verifier.relaxations.relaxation import Lines, Slopes
 from verifier.relaxations.table import RELAXATIONS, Table
 
+SELECTING = (Relu, Clip, Max, Abs, Sign, Floor, Ceil, Round)  # of their arguments and parameters: nothing is rounded
 FUNCTION = 16  # units of roundoff, of the largest value, by which a deployed function may be wrong
 
 
@@ -113,6 +116,8 @@ class State:
         window = reach[0].numel() // max(size[0].numel(), 1)  # entries that a maximum, and its lines, add up
         loss = self._gamma(node, window) * size + TINY
         if self.deployed is None:
+            return loss
+        if isinstance(node.op, SELECTING):
             return loss
         wrong = FUNCTION * unit_roundoff(self.deployed) * self.table[name].magnitude
         return loss + wrong + underflow(self.deployed)

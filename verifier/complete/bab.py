@@ -14,6 +14,7 @@ from verifier.bounding.propagate import Options, propagate
 from verifier.complete.branching.branching import Branching
 from verifier.complete.branching.fsb import Fsb
 from verifier.complete.domains import Domains, roots
+from verifier.complete.frontier import Frontier
 from verifier.complete.pace import Pace
 from verifier.complete.record import Activations
 from verifier.complete.relaxed import Relaxed, View
@@ -100,32 +101,28 @@ class _Run:
     def _search(self, relaxed: Relaxed, clauses: Tensor, bound: Tensor) -> Verdict:
         count = relaxed.rows.shape[1]
         weight = torch.full((len(clauses), count), 1 / count)
-        frontier = self._close(
-            relaxed, self._optimised(relaxed, roots(clauses, weight, relaxed.start), self.method.first)
-        )
+        first = self._optimised(relaxed, roots(clauses, weight, relaxed.start), self.method.first)
+        frontier = Frontier(self._close(relaxed, first))
         pace = Pace(START, min(self.method.batch, self._limit(relaxed)))
         while len(frontier) and not self.late() and self.done < self.work.domains and self.found is None:
             start = time.monotonic()
-            order = frontier.bound.argsort()
-            share = min(pace.size, self.work.domains - self.done)
-            taken, rest = frontier[order[:share]], frontier[order[share:]]
-            children = self._branch(relaxed, taken)
-            frontier = rest.joined(self._close(relaxed, children))
+            taken = frontier.pop(min(pace.size, self.work.domains - self.done))
+            frontier.push(self._close(relaxed, self._branch(relaxed, taken)))
             self.done += len(taken)
             pace.after(len(taken), time.monotonic() - start)
-            worst = float(frontier.bound.min()) if len(frontier) else float("inf")
-            self.work.note(f"{self.method.name}: {self.done} domains, {len(frontier)} open, worst {worst:.4g}")
+            self.work.note(
+                f"{self.method.name}: {self.done} domains, {len(frontier)} open, worst {frontier.worst():.4g}"
+            )
         if self.found is not None:
             return self.found
         return self._conclusion(frontier)
 
-    def _conclusion(self, frontier: Domains) -> Verdict:
-        name = self.method.name
-        open_ = frontier if self.stuck is None else frontier.joined(self.stuck)
-        if not len(open_):
+    def _conclusion(self, frontier: Frontier[Domains]) -> Verdict:
+        name, stuck = self.method.name, 0 if self.stuck is None else len(self.stuck)
+        if not len(frontier) and self.stuck is None:
             return self._verified(max(self.margin, 0.0))
-        best = float(open_.bound.min())
-        detail = f"after {self.done} domains, {len(open_)} open"
+        best = min(frontier.worst(), float("inf") if self.stuck is None else float(self.stuck.bound.min()))
+        detail = f"after {self.done} domains, {len(frontier) + stuck} open"
         if not len(frontier):
             return Unknown(Reason.NUMERICS, best, name, f"{detail}, all of them linear")
         return Unknown(Reason.TIME if self.late() else Reason.DOMAINS, best, name, detail)

@@ -10,7 +10,6 @@ from torch import Tensor
 from verifier.interval import Interval
 from verifier.numerics import up
 
-
 PLAIN = ("owner", "lower", "upper", "open", "bound", "node")
 
 
@@ -32,16 +31,16 @@ class Boxes:
         return len(self.owner)
 
     def __getitem__(self, index: Tensor) -> Self:
-        plain = (getattr(self, name)[index] for name in PLAIN)
-        return type(self)(*plain, {name: interval[index] for name, interval in self.known.items()})
+        plain = {name: getattr(self, name)[index] for name in PLAIN}
+        return type(self)(**plain, known={name: interval[index] for name, interval in self.known.items()})
 
     def joined(self, other: "Boxes") -> "Boxes":
         """These, then the others; what only one side knows is forgotten."""
-        plain = (torch.cat([getattr(self, name), getattr(other, name)]) for name in PLAIN)
         if not len(self) or not len(other):
-            return Boxes(*plain, other.known if len(other) else self.known)
+            return other if len(other) else self
+        plain = {name: torch.cat([getattr(self, name), getattr(other, name)]) for name in PLAIN}
         both = self.known.keys() & other.known.keys()
-        return Boxes(*plain, {name: self.known[name].joined(other.known[name]) for name in both})
+        return Boxes(**plain, known={name: self.known[name].joined(other.known[name]) for name in both})
 
     @property
     def width(self) -> Tensor:

@@ -16,9 +16,12 @@ from verifier.bounding.methods import Crown, Method
 from verifier.bounding.notes import Notes
 from verifier.bounding.propagate import Bounds, Options, propagate
 from verifier.complete.boxes import Boxes, whole
+from verifier.complete.frontier import Frontier
 from verifier.complete.pace import Pace
 from verifier.complete.record import Inputs
 from verifier.complete.search import Search, Work
+from verifier.graph.graph import Graph
+from verifier.graph.op import Affine, Input
 from verifier.interval import Interval
 from verifier.problem import Problem
 from verifier.regions import Box
@@ -26,6 +29,7 @@ from verifier.regions.box import Inner
 from verifier.verdict import Falsified, Reason, Unknown, Verdict, Verified
 
 ATTACKED = 32  # boxes in which an attack starts
+KEPT = 4096  # entries of a box's intervals, at most
 START = 64  # boxes of the first round
 NARROW = 2.0**-40  # of a box's magnitude: beyond that cutting proves nothing
 
@@ -57,7 +61,8 @@ class _Cuts:
     def __init__(self, method: InputSplit, problem: Problem, work: Work) -> None:
         self.method, self.problem, self.work = method, problem, work
         self.clause = torch.tensor(problem.specification.clause)
-        self.frontier = whole(problem.region.box(), int(self.clause.max()) + 1)
+        self.frontier = Frontier(whole(problem.region.box(), int(self.clause.max()) + 1))
+        self.kept = kept(problem.model.graph)
         self.growth = Inputs(problem.batch) if work.record is not None else None
         self.found: dict[int, Falsified] = {}
         self.margin = torch.full((problem.batch,), torch.inf, dtype=torch.float64)  # the least that was proved
@@ -72,39 +77,41 @@ class _Cuts:
             if self.found and (self.work.together or len(self.found) == self.problem.batch):
                 return
             start = time.monotonic()
-            order = self.frontier.bound.argsort()
-            share = min(self.pace.size, self.work.domains - self.done)
-            taken, self.frontier = self.frontier[order[:share]], self.frontier[order[share:]]
+            taken = self.frontier.pop(min(self.pace.size, self.work.domains - self.done))
             left = self._round(taken)
             if left is None:  # the time was up: bounds are not worth their name
-                self.frontier = self.frontier.joined(taken)
+                self.frontier.push(taken)
                 return
             self.done += len(taken)
-            self.frontier = self.frontier.joined(left)
+            self.frontier.push(left)
             self.pace.after(len(taken), time.monotonic() - start)
-            worst = float(self.frontier.bound.min()) if len(self.frontier) else float("inf")
-            self.work.note(f"{self.method.name}: {self.done} boxes, {len(self.frontier)} open, worst {worst:.4g}")
+            open_, worst = len(self.frontier), self.frontier.worst()
+            self.work.note(f"{self.method.name}: {self.done} boxes, {open_} open, worst {worst:.4g}")
 
     def verdicts(self) -> list[Verdict]:
-        return [self.found.get(i) or self._verdict(i) for i in range(self.problem.batch)]
+        open_, best = [0] * self.problem.batch, self.stuck_bound.clone()
+        for boxes in self.frontier.batches:
+            best = best.scatter_reduce(0, boxes.owner, boxes.bound, "amin")
+            for i in boxes.owner.tolist():
+                open_[i] += 1
+        return [self.found.get(i) or self._verdict(i, open_[i], float(best[i])) for i in range(self.problem.batch)]
 
-    def _verdict(self, i: int) -> Verdict:
-        mine = self.frontier.owner == i
-        if not mine.any() and not self.stuck[i]:
+    def _verdict(self, i: int, open_: int, best: float) -> Verdict:
+        if not open_ and not self.stuck[i]:
             return Verified(float(self.margin[i].clamp(max=torch.finfo(torch.float64).max)), self.method.name)
-        best = float(torch.cat([self.frontier.bound[mine], self.stuck_bound[i : i + 1]]).min())
-        if mine.any():
+        if open_:
             reason = Reason.TIME if self.work.late() else Reason.DOMAINS
-            return Unknown(reason, best, self.method.name, f"after {self.done} boxes, {int(mine.sum())} open")
+            return Unknown(reason, best, self.method.name, f"after {self.done} boxes, {open_} open")
         return Unknown(Reason.NUMERICS, best, self.method.name, "boxes became too small to be cut")
 
     def _round(self, boxes: Boxes) -> Boxes | None:
         """What is left of the boxes, cut; None where the time was up before they were bounded."""
         problem = self._part(boxes)
         notes = Notes() if self.growth is not None else None
-        bounds = self._bounds(problem, notes)
+        bounds = self._bounds(problem, notes, boxes)
         if bounds is None:
             return None
+        boxes = replace(boxes, known={name: bounds.table[name] for name in self.kept})
         assert bounds.rows is not None
         if self.growth is not None and notes is not None:
             self.growth.bound(boxes, notes)
@@ -129,9 +136,18 @@ class _Cuts:
         outer = Interval(boxes.lower, boxes.upper)
         return Problem(whole.model, Box(outer, Inner(boxes.lower, boxes.upper)), whole.specification)
 
-    def _bounds(self, problem: Problem, notes: Notes | None) -> Bounds | None:
+    def _bounds(self, problem: Problem, notes: Notes | None, boxes: Boxes) -> Bounds | None:
         work = self.work
-        options = Options(torch.float64, "cpu", work.bytes, True, stop=work.late, deployed=work.deployed, notes=notes)
+        options = Options(
+            torch.float64,
+            "cpu",
+            work.bytes,
+            True,
+            stop=work.late,
+            deployed=work.deployed,
+            notes=notes,
+            known=boxes.known,
+        )
         bounds = propagate(problem.model.graph, problem.region, self.method.bound, problem.specification, options)
         return None if work.late() else bounds
 
@@ -221,3 +237,10 @@ class _Cuts:
     def _stuck(self, boxes: Boxes) -> None:
         self.stuck[boxes.owner] = True
         self.stuck_bound = self.stuck_bound.scatter_reduce(0, boxes.owner, boxes.bound, "amin")
+
+
+def kept(graph: Graph) -> tuple[str, ...]:
+    """The nodes whose intervals a box passes on to its parts: those that are bounded by walks, unless they are many."""
+    names = {n.inputs[0] for n in graph.nodes if not isinstance(n.op, Affine | Input)}
+    entries = sum(torch.Size(graph.by_name[name].shape).numel() for name in names)
+    return tuple(names) if entries <= KEPT else ()
