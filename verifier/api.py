@@ -9,6 +9,7 @@ from torch import Tensor
 
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounding.propagate import Bounds, Options, propagate
+from verifier.complete.record import Recorder
 from verifier.errors import InputError, InvalidModel
 from verifier.formats.selfcheck import check_against
 from verifier.model import Model
@@ -114,6 +115,7 @@ def verify_each(
     memory: int = 2**30,
     note: Callable[[str], None] = lambda _: None,
     check: bool = True,
+    record: Recorder | None = None,
 ) -> Iterator[Answer]:
     """Answer `B` questions, in the order in which they are decided.
 
@@ -127,8 +129,9 @@ def verify_each(
         note: hears what is being worked on, for progress.
         check: first compare the graph with the model's own engine on random points of a few regions. Only who has done
             so already should leave it out.
+        record: keeps what is proved, for a certificate: `record.save(path, model_file)`.
     """
-    settings = Settings(plan(method), timeout, device, dtype, seed, memory)
+    settings = Settings(plan(method), timeout, device, dtype, seed, memory, record=record)
     if isinstance(specification, Formula):
         from verifier.queries.formula import specified
 

@@ -30,6 +30,7 @@ unknown (or failed with an error); 2 the arguments or the model are wrong; 130 o
   verify model.onnx --eps 8/255 --inputs photo.png    a file; its label is the model's own, unless --labels says it
   verify model.onnx --max-eps --count 10              how far: largest verified and smallest broken radius
   verify model.onnx --property p.vnnlib               a VNN-LIB query: is what it asserts impossible?
+  verify check FILE model.onnx                        prove again what --certificate FILE wrote
   verify --explain model.onnx                         the graph, its operators, the conditions of their bounds
 """
 
@@ -69,6 +70,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error("--resume goes on with a result file: name it with --json or --csv")
     if args.json is not None and args.csv is not None and Path(args.json).resolve() == Path(args.csv).resolve():
         parser.error("--json and --csv can't both go to the same place")
+    if args.certificate is not None and (args.max_eps or args.resume):
+        parser.error("--certificate goes with one radius and a whole run: leave out --max-eps and --resume")
     args.range = args.range and opened(*args.range)
     if args.range is not None and not args.range[0] <= args.range[1]:
         parser.error(f"--range {args.range[0]:g} {args.range[1]:g} is empty: LOW comes first")
@@ -82,7 +85,9 @@ def _check_property(parser: argparse.ArgumentParser, args: argparse.Namespace) -
         if value is not None:
             parser.error(f"a property says where its inputs may be; leave {option} out")
     if args.max_eps or args.resume or args.explain or args.csv is not None:
-        parser.error("--property goes with --timeout, --method, --seed, --memory, --device, --dtype and --json")
+        parser.error(
+            "--property goes with --timeout, --method, --seed, --memory, --device, --dtype, --json and --certificate"
+        )
     if (args.model is None) == (not args.network):
         parser.error("give the property's MODEL.onnx, or --network NAME=MODEL.onnx for each network that it declares")
 
@@ -111,6 +116,7 @@ def build() -> argparse.ArgumentParser:
     add("--memory", type=size, default=2**30, metavar="BYTES", help="for bounds: 512M, 2G (default: 1G)")
     add("--json", metavar="FILE", help="write a JSON object a line, as results come; '-' is stdout")
     add("--csv", metavar="FILE", help="the same as CSV; witnesses are saved beside the first of these files")
+    add("--certificate", metavar="FILE", help="write what was proved; `verify check FILE MODEL` proves it again")
     add("--resume", action="store_true", help="go on with the --json or --csv file of a run that was stopped")
     add("--explain", action="store_true", help="show the graph, the conditions of its bounds and the plan; no verdicts")
     add("--version", nargs=0, action=_Version, help="show versions, solvers and devices")

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from verifier.cli.certify import certify, recorder
 from verifier.cli.interrupt import Interrupts, Stopped
 from verifier.cli.streams import say, tell
 from verifier.errors import InputError
@@ -66,6 +67,7 @@ class _Run:
         self.witnesses = Path(files[0]).with_suffix(".witness") if files else None
         eps = "largest eps" if args.max_eps else f"eps {args.eps:g}"
         self.title = f"{args.model}  norm {args.norm}, {eps}, method {args.method}"
+        self.record, self.certificate, self.model = survey.settings.get("record"), args.certificate, args.model
         self.out = sys.stderr if "-" in (args.json, args.csv) else sys.stdout
 
     def code(self) -> int:
@@ -79,6 +81,8 @@ class _Run:
             stopped = stop.signal
             tell(f"stopped by signal {stopped} after {time.monotonic() - start:.1f} s")
         self._print()
+        if self.record is not None:
+            certify(self.record, self.certificate, self.model)
         return 128 + stopped if stopped else exit_code(list(self.records.values()))
 
     def _work(self, finished: set[int]) -> None:
@@ -145,6 +149,8 @@ def _prepare(args: argparse.Namespace) -> tuple["Survey", "Inputs", str]:
         "seed": args.seed,
         "memory": args.memory,
     }
+    if args.certificate is not None:
+        settings["record"] = recorder(args.certificate)
     survey = Survey(model, inputs, Question(args.norm, args.eps, args.max_eps), settings)
     _tell(args, model, inputs)
     survey.check()

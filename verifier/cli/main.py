@@ -19,19 +19,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         128 + the signal's number where one stopped the run.
     """
     open_all()
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
-        args = parse(argv)
+        args = None if words[:1] == ["check"] else parse(words)
     except SystemExit as end:  # argparse has printed help, the version, or what is wrong
         return end.code if isinstance(end.code, int) else 2
     # Threads that wait for work sleep. Spinning, the default, took 190 s instead of 20 s where two cores were shared.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
-        code = _run(args)
+        code = _run(args) if args is not None else _check(words[1:])
         sys.stdout.flush()
         return code
     except VerifierError as error:
         tell(f"verify: {type(error).__name__}: {error}")
         return 2
+    except SystemExit as end:  # the subcommand's arguments
+        return end.code if isinstance(end.code, int) else 2
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # whoever read stdout has left, as `head` does; the interpreter must not stumble over it
@@ -41,6 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         tell(traceback.format_exc().rstrip())
         tell(f"verify: this is a bug of verifier, please report it: {type(error).__name__}: {error}")
         return 2
+
+
+def _check(words: Sequence[str]) -> int:
+    from verifier.cli.check import check
+
+    return check(words)
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from verifier.cli.certify import certify, recorder
 from verifier.cli.streams import say, tell
 from verifier.errors import InputError
 
@@ -34,13 +35,23 @@ def decide(args: argparse.Namespace) -> int:
     if not args.network:
         networks = the_only(query, args.model)
     settings = Settings(
-        plan(args.method), args.timeout, args.device, getattr(torch, args.dtype), args.seed, args.memory
+        plan(args.method),
+        args.timeout,
+        args.device,
+        getattr(torch, args.dtype),
+        args.seed,
+        args.memory,
+        record=recorder(args.certificate),
     )
     found = answer(query, networks, settings, tell)
     out = sys.stderr if args.json == "-" else sys.stdout
     say(summary(query, found), out)
     if args.json is not None:
         _write(args, query, found)
+    if settings.record is not None and found.word == "unsat":
+        if len(networks) > 1:
+            settings.record.skip(1, "a certificate is about one network")
+        certify(settings.record, args.certificate, next(iter(networks.values())))
     return CODES[found.word]
 
 
