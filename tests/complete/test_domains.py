@@ -11,18 +11,21 @@ from laws.cases import Case, points
 from laws.exact import exact_rows, exact_values
 from laws.searches import (
     Puzzle,
+    law_children,
+    law_clipping,
     law_domains,
     law_domains_exact,
-    problem,
+    law_optimised,
+    random_boxes,
     random_domains,
     relaxed,
+    sampled,
     site_values,
     specification,
-    within,
 )
 from laws.strategies import EVERYTHING, STRAIGHT
 from test_search_laws import examples, puzzles
-from torch import Generator, Tensor
+from torch import Generator
 
 from verifier.bounding.methods import Crown, Ibp, Method
 from verifier.bounding.propagate import Options, propagate
@@ -32,7 +35,6 @@ from verifier.graph.build import Builder
 from verifier.graph.graph import Graph, Node
 from verifier.graph.ops.activation import Clip, Relu, Sign
 from verifier.graph.ops.dense import Linear
-from verifier.interval import Interval
 from verifier.regions import box
 
 MLP = ("linear", "relu", "linear", "relu")
@@ -75,26 +77,7 @@ def test_the_deployed_network_lies_in_its_domains(puzzle: Puzzle, seed: int, dep
 @examples(30)
 @given(puzzles(EVERYTHING), st.integers(0, 99))
 def test_children_cover_their_parent(puzzle: Puzzle, seed: int) -> None:
-    """Every point of a domain lies in a child of it; a child inherits all but its cut; and one more child of each."""
-    case = puzzle.case()
-    asked, gen = relaxed(case), Generator().manual_seed(seed)
-    values = site_values(asked, case.graph, torch.cat(points(case, seed, 8)))
-    if not values.shape[1]:
-        return
-    parents = random_domains(asked, values, 2, gen)
-    parents = parents.joined(random_domains(asked, values, 0, gen))  # of two depths
-    place = torch.randint(0, values.shape[1], (len(parents),), generator=gen)
-    point = values[torch.randint(0, len(values), (len(parents),), generator=gen), place]
-    children = parents.cut(place, point)
-    left, right = children[torch.arange(len(parents))], children[torch.arange(len(parents)) + len(parents)]
-    inside, first, second = (within(d, values) for d in (parents, left, right))
-    assert torch.equal(inside, first | second), "children lose points, or gain some"
-    for child in (left, right):
-        assert torch.equal(child.clause, parents.clause)
-        assert torch.equal((child.place >= 0).sum(1), (parents.place >= 0).sum(1) + 1)
-        assert torch.allclose(child.beta.sum(1), parents.beta.sum(1)), "a cut starts with a multiplier"
-        assert torch.equal(child.weight, parents.weight)
-        assert all(torch.equal(child.share[key], parents.share[key]) for key in parents.share)
+    law_children(puzzle.case(), seed)
 
 
 @examples(20)
@@ -116,17 +99,7 @@ def test_company_does_not_change_a_proof(puzzle: Puzzle, seed: int, depth: int) 
 @examples(20)
 @given(puzzles(EVERYTHING, margins=(-0.1, 0.1)), st.integers(0, 99))
 def test_optimised_is_no_worse_and_keeps_its_promises(puzzle: Puzzle, seed: int) -> None:
-    """Multipliers stay at least zero, weights are shares of one; bounds don't fall below the parent's."""
-    case = puzzle.case()
-    asked, gen = relaxed(case), Generator().manual_seed(seed)
-    domains = random_domains(asked, site_values(asked, case.graph, torch.cat(points(case, seed, 2))), 2, gen)
-    found = asked.optimised(domains, 3, lambda: False)
-    assert bool((found.beta >= 0).all())
-    assert bool((found.weight >= 0).all())
-    assert torch.equal(found.place, domains.place)
-    assert torch.equal(found.point, domains.point)
-    assert torch.equal(found.clause, domains.clause)
-    assert bool((found.bound >= domains.bound).all())
+    law_optimised(puzzle.case(), seed)
 
 
 def test_what_a_walk_never_meets_is_not_cut() -> None:
@@ -153,22 +126,6 @@ def test_shares_are_bytes() -> None:
 # boxes
 
 
-def random_boxes(gen: Generator, count: int, size: int, clauses: int) -> Boxes:
-    lower = torch.randn(count, size, generator=gen, dtype=torch.float64)
-    width = torch.rand(count, size, generator=gen, dtype=torch.float64)
-    width = torch.where(torch.rand(count, size, generator=gen) < 0.2, 0.0, width)
-    found = whole(Interval(lower, lower + width), clauses)
-    return replace(found, open=torch.rand(count, clauses, generator=gen) < 0.7)
-
-
-def sampled(boxes: Boxes, gen: Generator) -> Tensor:
-    """A point of each box, often at an end or a middle."""
-    share = torch.rand(boxes.lower.shape, generator=gen, dtype=torch.float64)
-    share = torch.where(torch.rand(share.shape, generator=gen) < 0.3, (share * 3).floor() / 2, share)
-    x = boxes.lower + share * boxes.width
-    return torch.minimum(torch.maximum(x, boxes.lower), boxes.upper)
-
-
 @pytest.mark.parametrize("scale", [1.0, 1e-300, 1e300, 5e-324])
 @pytest.mark.parametrize("seed", range(10))
 def test_halves_cover(seed: int, scale: float) -> None:
@@ -187,38 +144,7 @@ def test_halves_cover(seed: int, scale: float) -> None:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_clipping_keeps_what_linear_rows_allow(seed: int) -> None:
-    """Rows that are their own linear bounds: a point that breaks all rows of an open clause stays, exactly."""
-    gen = Generator().manual_seed(seed)
-    clause = torch.tensor([0, 0, 1, 2][: 1 + seed % 4])
-    boxes = random_boxes(gen, 30, 3, int(clause.max()) + 1)
-    coefficient = torch.randn(len(clause), 30, 3, generator=gen, dtype=torch.float64)
-    coefficient = torch.where(torch.rand(coefficient.shape, generator=gen) < 0.2, 0.0, coefficient)
-    x = sampled(boxes, gen)
-    base, kept = torch.zeros(len(clause), 30, dtype=torch.float64), []
-    for n in range(30):
-        breaks = []
-        for s in range(len(clause)):
-            t = [
-                Fraction(float(x[n, i] - 0)) - Fraction(float(boxes.lower[n, i]))
-                if coefficient[s, n, i] > 0
-                else Fraction(float(boxes.upper[n, i])) - Fraction(float(x[n, i]))
-                for i in range(3)
-            ]
-            rise = sum((abs(Fraction(float(coefficient[s, n, i]))) * t[i] for i in range(3)), Fraction(0))
-            exact = seed % 2 == 0  # the row is zero at the point, up to rounding
-            base[s, n] = -float(rise) if exact else -float(rise) + float(torch.randn((), generator=gen)) * 0.5
-            breaks.append(Fraction(float(base[s, n])) + rise <= 0)
-        kept.append(
-            any(
-                bool(boxes.open[n, k]) and all(b for b, c in zip(breaks, clause.tolist(), strict=True) if c == k)
-                for k in range(boxes.open.shape[1])
-            )
-        )
-    clipped = boxes.clipped(base, coefficient, clause)
-    inside = ((x >= clipped.lower) & (x <= clipped.upper)).all(1)
-    assert bool((inside | ~torch.tensor(kept)).all()), "clipping lost a point that breaks an open clause"
-    assert bool((~clipped.empty | ~torch.tensor(kept)).all())
-    assert bool((clipped.lower >= boxes.lower).all() | ~boxes.open.any(1).all())
+    law_clipping(seed)
 
 
 @pytest.mark.parametrize("method", [Crown(), Crown(intermediate=False), Ibp()], ids=lambda m: repr(m))
@@ -280,4 +206,3 @@ def test_a_point_on_its_cut_lies_in_both_children() -> None:
     root = random_domains(asked, torch.zeros(1, 1, dtype=torch.float64), 0, Generator())
     children = root.cut(torch.zeros(1, dtype=torch.long), torch.zeros(1, dtype=torch.float64))
     assert bool((asked.proved(replace(children, beta=torch.rand(2, 1))) <= 0).all())
-    assert problem(case).batch == 1

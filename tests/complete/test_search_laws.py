@@ -19,7 +19,9 @@ from laws.searches import (
     law_agree,
     law_nothing_verified,
     law_points,
+    law_ties,
     law_truth,
+    planted,
     problem,
     specification,
     truth,
@@ -274,16 +276,7 @@ def test_broken_numbers_are_never_verified(search: Search, broken: float, where:
 
 @ALL
 def test_ties_are_open_unless_closed(search: Search) -> None:
-    """`relu(x) - relu(x) + 0 > 0` is broken everywhere, `>= 0` holds everywhere."""
-    builder = Builder("x", (2,))
-    at = builder.add(Relu(), builder.input, name="relu")
-    at = builder.add(Linear(torch.tensor([[1.0, -1.0], [1.0, -1.0]]).double()), at, name="linear")
-    graph = builder.finish(at, {})
-    asked = specification(torch.tensor([[1.0, -1.0]]), torch.zeros(1), (0,))
-    whole = problem_of(graph, asked, -torch.ones(1, 2), torch.ones(1, 2))
-    law_nothing_verified(whole, search)
-    closed = replace(whole, specification=replace(asked, closed=(True,)))
-    assert not isinstance(search(closed, work(1.0, 200))[0], Falsified)
+    law_ties(search)
 
 
 def problem_of(graph: Graph, asked: object, lower: Tensor, upper: Tensor) -> Problem:
@@ -303,28 +296,6 @@ def test_a_planted_spike_is_never_verified_away(search: Search, width: float, se
     assert not isinstance(verdict, Verified)
     if not isinstance(search, Bab):  # the point in a leaf's corner is not looked for yet
         assert isinstance(verdict, Falsified), verdict
-
-
-def planted(seed: int, width: float) -> tuple[Problem, Tensor]:
-    """`1 + smooth(x) - 3 * relu(1 - sum |x_i - p_i| / width)`: bad within a third of `width` of `p`, and flat there
-    for a gradient elsewhere."""
-    gen = torch.Generator().manual_seed(seed)
-    p = torch.rand(2, generator=gen, dtype=torch.float64) * 1.6 - 0.8
-    builder = Builder("x", (2,))
-    eye = torch.eye(2, dtype=torch.float64)
-    noise = torch.randn(6, 2, generator=gen, dtype=torch.float64)
-    first = Linear(torch.cat([eye, -eye, noise]), torch.cat([-p, p, torch.randn(6, generator=gen).double()]))
-    at = builder.add(Relu(), builder.add(first, builder.input, name="linear"), name="relu")
-    rest = torch.zeros(7, 10, dtype=torch.float64)
-    rest[0, :4], rest[1:, 4:] = -1 / width, torch.eye(6)
-    shift = torch.tensor([1.0, 0, 0, 0, 0, 0, 0], dtype=torch.float64)
-    at = builder.add(Relu(), builder.add(Linear(rest, shift), at, name="linear"), name="relu")
-    last = torch.cat([torch.tensor([-3.0]).double(), 0.02 * torch.rand(6, generator=gen, dtype=torch.float64)])
-    at = builder.add(Linear(last.unsqueeze(0), torch.ones(1).double()), at, name="linear")
-    graph = builder.finish(at, {})
-    return problem_of(
-        graph, specification(torch.ones(1, 1), torch.zeros(1), (0,)), -torch.ones(1, 2), torch.ones(1, 2)
-    ), p.unsqueeze(0)
 
 
 @pytest.mark.parametrize("branching", ["fsb", "babsr", "widest"])

@@ -17,6 +17,7 @@ from laws.nets import network
 from verifier.bounding.methods import Crown, Method
 from verifier.bounding.propagate import Options, propagate
 from verifier.complete.bab import Bab
+from verifier.complete.boxes import Boxes, whole
 from verifier.complete.branching.babsr import Babsr
 from verifier.complete.branching.fsb import Fsb
 from verifier.complete.branching.widest import Widest
@@ -24,10 +25,15 @@ from verifier.complete.domains import Domains, roots
 from verifier.complete.input_split import InputSplit
 from verifier.complete.relaxed import Relaxed
 from verifier.complete.search import Search, Work
+from verifier.graph.build import Builder
 from verifier.graph.graph import Graph
+from verifier.graph.ops.activation import Relu
+from verifier.graph.ops.dense import Linear
+from verifier.interval import Interval
 from verifier.model import Model
 from verifier.problem import Problem
 from verifier.properties import Specification
+from verifier.regions import box
 from verifier.verdict import Falsified, Unknown, Verdict, Verified
 
 NOISE = 1e-10  # of evaluating in float64, relative to the rows' terms
@@ -132,8 +138,8 @@ def law_agree(asked: Problem, answers: Sequence[Sequence[Verdict]]) -> None:
 
 def truth(case: Case) -> float:
     """The least margin over a box of a piecewise linear network, by every activation pattern."""
-    box = case.region.box()
-    ends = (box.lower.reshape(-1).numpy(), box.upper.reshape(-1).numpy())
+    hull = case.region.box()
+    ends = (hull.lower.reshape(-1).numpy(), hull.upper.reshape(-1).numpy())
     found = []
     for k in sorted(set(case.specification.clause)):
         index = [i for i, c in enumerate(case.specification.clause) if c == k]
@@ -173,7 +179,7 @@ def random_domains(asked: Relaxed, values: Tensor, depth: int, gen: Generator) -
     count, clauses = len(values), len(asked.rows)
     clause = torch.randint(0, clauses, (count,), generator=gen)
     weight = torch.rand(count, asked.rows.shape[1], generator=gen) ** 4
-    found = roots(clause, weight / weight.sum(1, keepdim=True), asked.start)
+    found = roots(clause, weight + 1e-6, asked.start)
     share = {
         key: torch.randint(0, 256, value.shape, generator=gen).to(torch.uint8) for key, value in found.share.items()
     }
@@ -255,6 +261,120 @@ def law_domains_exact(case: Case, seed: int, depth: int = 3) -> None:
             continue  # the point was rounded across its own cut
         best = max(r for r, c in zip(rows, case.specification.clause, strict=True) if c == int(domains.clause[n]))
         assert not proved > -np.inf or Fraction(proved) <= best, "a domain's proof is above an exact value"
+
+
+def law_children(case: Case, seed: int) -> None:
+    """Every point of a domain lies in a child of it; a child inherits all but its cut, which starts without force."""
+    asked, gen = relaxed(case), Generator().manual_seed(seed)
+    values = site_values(asked, case.graph, torch.cat(points(case, seed, 8)))
+    if not values.shape[1]:
+        return
+    parents = random_domains(asked, values, 2, gen)
+    parents = parents.joined(random_domains(asked, values, 0, gen))  # of two depths
+    count = len(parents)
+    place = torch.randint(0, values.shape[1], (count,), generator=gen)
+    point = values[torch.randint(0, len(values), (count,), generator=gen), place]
+    children = parents.cut(place, point)
+    pair = [children[torch.arange(count) + shift] for shift in (0, count)]
+    inside, first, second = (within(d, values) for d in (parents, *pair))
+    assert torch.equal(inside, first | second), "children lose points, or gain some"
+    for child in pair:
+        assert torch.equal(child.clause, parents.clause)
+        assert torch.equal((child.place >= 0).sum(1), (parents.place >= 0).sum(1) + 1)
+        assert torch.allclose(child.beta.sum(1), parents.beta.sum(1)), "a cut starts with a multiplier"
+        assert torch.equal(child.weight, parents.weight)
+        assert all(torch.equal(child.share[key], parents.share[key]) for key in parents.share)
+
+
+def law_optimised(case: Case, seed: int) -> None:
+    """Multipliers and weights stay at least zero, cuts stay; bounds don't fall below the parent's."""
+    asked, gen = relaxed(case), Generator().manual_seed(seed)
+    domains = random_domains(asked, site_values(asked, case.graph, torch.cat(points(case, seed, 2))), 2, gen)
+    domains = replace(domains, beta=domains.beta * (torch.rand(domains.beta.shape, generator=gen) < 0.5))
+    found = asked.optimised(domains, 3, lambda: False)
+    assert bool((found.beta >= 0).all()), "a multiplier below zero"
+    assert bool((found.weight >= 0).all())
+    assert torch.equal(found.place, domains.place)
+    assert torch.equal(found.sign, domains.sign)
+    assert torch.equal(found.point, domains.point)
+    assert torch.equal(found.clause, domains.clause)
+    assert bool((found.bound >= domains.bound).all())
+
+
+def random_boxes(gen: Generator, count: int, size: int, clauses: int) -> Boxes:
+    """Some without width in some inputs; some with a clause less to prove."""
+    lower = torch.randn(count, size, generator=gen, dtype=torch.float64)
+    width = torch.rand(count, size, generator=gen, dtype=torch.float64)
+    width = torch.where(torch.rand(count, size, generator=gen) < 0.2, 0.0, width)
+    found = whole(Interval(lower, lower + width), clauses)
+    return replace(found, open=torch.rand(count, clauses, generator=gen) < 0.7)
+
+
+def sampled(boxes: Boxes, gen: Generator) -> Tensor:
+    """A point of each box, often at an end or a middle."""
+    share = torch.rand(boxes.lower.shape, generator=gen, dtype=torch.float64)
+    share = torch.where(torch.rand(share.shape, generator=gen) < 0.3, (share * 3).floor() / 2, share)
+    x = boxes.lower + share * boxes.width
+    return torch.minimum(torch.maximum(x, boxes.lower), boxes.upper)
+
+
+def law_clipping(seed: int, count: int = 30) -> None:
+    """Rows that are their own linear bounds, zero at a point of the box or near it: where the point breaks all rows of
+    an open clause, in rational arithmetic, it stays."""
+    gen, clause = Generator().manual_seed(seed), torch.tensor([0, 0, 1, 2][: 1 + seed % 4])
+    boxes = random_boxes(gen, count, 3, int(clause.max()) + 1)
+    coefficient = torch.randn(len(clause), count, 3, generator=gen, dtype=torch.float64)
+    sparse = torch.rand(1, count, 1, generator=gen) < 0.5  # one input decides: then every rounding shows
+    zero = torch.rand(coefficient.shape, generator=gen) < torch.where(sparse, 0.7, 0.2)
+    coefficient = torch.where(zero, 0.0, coefficient)
+    x = sampled(boxes, gen)
+    base, kept = torch.zeros(len(clause), count, dtype=torch.float64), []
+    for n in range(count):
+        ends = [[Fraction(float(end[n, i])) for i in range(3)] for end in (boxes.lower, x, boxes.upper)]
+        broken = dict.fromkeys(clause.tolist(), True)
+        for s, k in enumerate(clause.tolist()):
+            slopes = [Fraction(float(c)) for c in coefficient[s, n]]
+            rise = sum(
+                (c * (x - a) if c > 0 else -c * (b - x) for c, a, x, b in zip(slopes, *ends, strict=True)), Fraction(0)
+            )
+            base[s, n] = -float(rise) + (seed % 2) * 0.5 * float(torch.randn((), generator=gen))
+            broken[k] &= Fraction(float(base[s, n])) + rise <= 0
+        kept.append(any(bool(boxes.open[n, k]) and broken[k] for k in broken))
+    clipped, stays = boxes.clipped(base, coefficient, clause), torch.tensor(kept)
+    inside = ((x >= clipped.lower) & (x <= clipped.upper)).all(1)
+    assert bool((inside | ~stays).all()), "clipping lost a point that breaks an open clause"
+    assert bool((~clipped.empty | ~stays).all())
+
+
+def law_ties(search: Search) -> None:
+    """`relu(x) - relu(x) > 0` is broken everywhere, `>= 0` holds everywhere."""
+    builder = Builder("x", (2,))
+    at = builder.add(Relu(), builder.input, name="relu")
+    graph = builder.finish(builder.add(Linear(torch.tensor([[1.0, -1.0], [1.0, -1.0]]).double()), at, name="y"), {})
+    asked = specification(torch.tensor([[1.0, -1.0]]), torch.zeros(1), (0,))
+    region = box(-torch.ones(1, 2), torch.ones(1, 2))
+    law_nothing_verified(problem(Case(graph, region, asked)), search)
+    (verdict,) = search(problem(Case(graph, region, replace(asked, closed=(True,)))), work(1.0, 200))
+    assert not isinstance(verdict, Falsified), f"{search.name}: a closed row was read as an open one"
+
+
+def planted(seed: int, width: float) -> tuple[Problem, Tensor]:
+    """`1 - 3 * relu(1 - |x - p|_1 / width)` and a little more: bad within a third of `width` of `p`, and without a
+    gradient that leads there."""
+    gen = Generator().manual_seed(seed)
+    p = torch.rand(2, generator=gen, dtype=torch.float64) * 1.6 - 0.8
+    builder, eye = Builder("x", (2,)), torch.eye(2, dtype=torch.float64)
+    noise = torch.randn(6, 2, generator=gen, dtype=torch.float64)
+    first = Linear(torch.cat([eye, -eye, noise]), torch.cat([-p, p, torch.randn(6, generator=gen).double()]))
+    at = builder.add(Relu(), builder.add(first, builder.input, name="linear"), name="relu")
+    rest = torch.zeros(7, 10, dtype=torch.float64)
+    rest[0, :4], rest[1:, 4:] = -1 / width, torch.eye(6)
+    shift = torch.tensor([1.0, 0, 0, 0, 0, 0, 0], dtype=torch.float64)
+    at = builder.add(Relu(), builder.add(Linear(rest, shift), at, name="linear"), name="relu")
+    last = torch.cat([torch.tensor([-3.0]).double(), 0.02 * torch.rand(6, generator=gen, dtype=torch.float64)])
+    graph = builder.finish(builder.add(Linear(last.unsqueeze(0), torch.ones(1).double()), at, name="linear"), {})
+    asked = specification(torch.ones(1, 1), torch.zeros(1), (0,))
+    return problem(Case(graph, box(-torch.ones(1, 2), torch.ones(1, 2)), asked)), p.unsqueeze(0)
 
 
 def law_nothing_verified(asked: Problem, search: Search) -> None:

@@ -1,0 +1,401 @@
+"""Mutants of the searches: each lie is put in, and a law must notice it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from laws.cases import Case
+from laws.searches import (
+    SEARCHES,
+    Puzzle,
+    law_children,
+    law_clipping,
+    law_domains,
+    law_domains_exact,
+    law_nothing_verified,
+    law_optimised,
+    law_points,
+    law_ties,
+    planted,
+    work,
+)
+from torch import Tensor
+
+from verifier.attacks import attack
+from verifier.complete import bab, boxes, input_split, relaxed
+from verifier.complete.bab import Bab
+from verifier.complete.boxes import Boxes
+from verifier.complete.domains import Domains
+from verifier.complete.relaxed import Relaxed
+from verifier.numerics import up
+from verifier.properties import Specification
+from verifier.verdict import Verified
+
+MLP = ("linear", "relu", "linear", "relu")
+Patch = pytest.MonkeyPatch
+Law = Callable[[], object]
+
+
+def fails(law: Law, mutate: Callable[[], None]) -> None:
+    """The law holds, and with the bug it does not."""
+    law()
+    mutate()
+    with pytest.raises(AssertionError):
+        law()
+
+
+def puzzle(seed: int, layers: tuple[str, ...] = MLP, size: float = 1.0, margin: float = -0.05) -> Puzzle:
+    return Puzzle((3,), layers, seed, 1.0, "box", size, (0, 0, 1, 2), (), margin)
+
+
+def on_cases(law: Callable[[Case, int], object], layers: tuple[str, ...] = MLP, size: float = 1.0) -> Law:
+    def law_on_all() -> None:
+        for seed in range(8):
+            law(puzzle(seed, layers, size).case(), seed)
+
+    return law_on_all
+
+
+def on_answers(search: str, puzzles: list[Puzzle], seconds: float = 2.0) -> Law:
+    """What is verified has no counterexample."""
+
+    def law() -> None:
+        for one in puzzles:
+            asked = one.problem()
+            law_points(asked, SEARCHES[search](asked, work(seconds, 500)), one.seed)
+
+    return law
+
+
+def test_multipliers_with_the_wrong_sign(monkeypatch: Patch) -> None:
+    pulls = Relaxed._pulls
+
+    def mutate() -> None:
+        monkeypatch.setattr(Relaxed, "_pulls", lambda self, domains, force: pulls(self, domains, -force))
+
+    fails(on_cases(law_domains), mutate)
+
+
+def test_multipliers_of_the_neighbour(monkeypatch: Patch) -> None:
+    pulls = Relaxed._pulls
+
+    def shifted(self: Relaxed, domains: Domains, force: Tensor) -> dict[str, Tensor]:
+        return {name: pull.roll(1, -1) for name, pull in pulls(self, domains, force).items()}
+
+    def mutate() -> None:
+        monkeypatch.setattr(Relaxed, "_pulls", shifted)
+
+    fails(on_cases(law_domains), mutate)
+
+
+def test_multipliers_below_zero(monkeypatch: Patch) -> None:
+    """The optimiser's step is not brought back to zero."""
+
+    def mutate() -> None:
+        monkeypatch.setattr(torch.Tensor, "clamp_", lambda self, *args, **options: self)
+
+    fails(on_cases(law_optimised), mutate)
+
+
+def test_a_cut_with_two_sides_believed_on_one(monkeypatch: Patch) -> None:
+    """Both children get the same side."""
+    cut = Domains.cut
+
+    def same(self: Domains, place: Tensor, point: Tensor) -> Domains:
+        found = cut(self, place, point)
+        first = torch.arange(len(self)).repeat(2)
+        return replace(found, sign=found.sign[first])
+
+    def mutate() -> None:
+        monkeypatch.setattr(Domains, "cut", same)
+
+    fails(on_cases(law_children), mutate)
+
+
+def test_a_gap_between_children(monkeypatch: Patch) -> None:
+    """The second child's point is rounded to float32."""
+    cut = Domains.cut
+
+    def rounded(self: Domains, place: Tensor, point: Tensor) -> Domains:
+        found = cut(self, place, point)
+        second = torch.arange(len(found)).unsqueeze(1) >= len(self)
+        return replace(found, point=torch.where(second, up(found.point.float()).double(), found.point))
+
+    def mutate() -> None:
+        monkeypatch.setattr(Domains, "cut", rounded)
+
+    fails(on_cases(law_children), mutate)
+
+
+def test_cuts_believed_the_other_way_round(monkeypatch: Patch) -> None:
+    tables = Relaxed._tables
+
+    def mutate() -> None:
+        monkeypatch.setattr(Relaxed, "_tables", lambda self, s, d: tables(self, s, replace(d, sign=-d.sign)))
+
+    fails(on_cases(law_domains), mutate)
+
+
+def test_narrow_domains_read_as_infeasible(monkeypatch: Patch) -> None:
+    """Infeasible by a tolerance: a domain whose cuts leave hardly anything counts as proved (catalogue 12)."""
+    proved = Relaxed.proved
+
+    def fragile(self: Relaxed, domains: Domains) -> Tensor:
+        narrow = torch.zeros(len(domains), dtype=torch.bool)
+        for name, x in self._tables(self.proving, domains).items():
+            site = next(s for s in self.sites if s.name == name)
+            narrow |= ((x.upper - x.lower).flatten(1)[:, site.index] < 1e-3).any(1)
+        return torch.where(narrow, torch.inf, proved(self, domains))
+
+    def mutate() -> None:
+        monkeypatch.setattr(Relaxed, "proved", fragile)
+
+    fails(on_cases(law_domains, ("linear", "tanh", "linear", "relu")), mutate)
+
+
+def test_rows_of_another_clause(monkeypatch: Patch) -> None:
+    """A domain's bound is that of the first clause, whichever it is about."""
+    walk = Relaxed._walk
+
+    def first(self: Relaxed, state: Any, domains: Domains, *rest: Any) -> Tensor:
+        return walk(self, state, replace(domains, clause=domains.clause * 0), *rest)
+
+    def mutate() -> None:
+        monkeypatch.setattr(Relaxed, "_walk", first)
+
+    fails(on_cases(law_domains, size=0.02), mutate)
+
+
+def test_weights_that_sum_to_more_than_one(monkeypatch: Patch) -> None:
+    """The sign of a bound is right for any weights; the margin is not."""
+    proved = Relaxed.proved
+
+    def heavier(self: Relaxed, domains: Domains) -> Tensor:
+        found = proved(self, domains)
+        return torch.where(found > 0, found * 1.01, found)
+
+    def mutate() -> None:
+        monkeypatch.setattr(Relaxed, "proved", heavier)
+
+    def law() -> None:
+        for seed in range(8):
+            law_domains(puzzle(seed, size=1e-4, margin=0.3).case(), seed)
+
+    fails(law, mutate)
+
+
+def test_a_proof_without_its_rounding(monkeypatch: Patch) -> None:
+    known = relaxed.known
+
+    def mutate() -> None:
+        monkeypatch.setattr(relaxed, "known", lambda state, table: known(replace(state, rounding=False), table))
+
+    fails(on_cases(law_domains_exact, size=0.0), mutate)
+
+
+def test_the_proof_is_skipped(monkeypatch: Patch) -> None:
+    """What the search found in float32 counts as proved: here the margin is below zero by less than that rounds."""
+    tight = [puzzle(seed, ("linear", "linear"), 0.5, -1e-9) for seed in range(12)]
+    tight = [replace(p, clause=(0,)) for p in tight]
+
+    def mutate() -> None:
+        monkeypatch.setattr(Relaxed, "proved", lambda self, domains: domains.bound)
+
+    def law() -> None:
+        for one in tight:
+            law_nothing_verified(one.problem(), Blind(SEARCHES["babsr"]))  # type: ignore[arg-type]
+
+    fails(law, mutate)
+
+
+class Blind:
+    """A search that finds no counterexamples on its way."""
+
+    name = "blind"
+
+    def __init__(self, search: object) -> None:
+        self.search = search
+
+    def __call__(self, *args: Any) -> Any:
+        with pytest.MonkeyPatch.context() as patch:
+            for room in (attack, bab, input_split):
+                patch.setattr(room, "replay", lambda problem, x, method: [None] * len(x))
+            return self.search(*args)  # type: ignore[operator]
+
+
+def test_leaves_that_stay_open_are_forgotten(monkeypatch: Patch) -> None:
+    conclusion = bab._Run._conclusion
+
+    def forgetful(self: Any, frontier: Domains) -> Any:
+        self.stuck = None
+        return conclusion(self, frontier)
+
+    def mutate() -> None:
+        monkeypatch.setattr(bab._Run, "_conclusion", forgetful)
+
+    small = [replace(puzzle(seed, ("linear", "relu"), margin=-0.01), clause=(0,)) for seed in range(8)]
+
+    def law() -> None:
+        for one in small:
+            law_nothing_verified(one.problem(), Blind(Bab()))  # type: ignore[arg-type]
+
+    fails(law, mutate)
+
+
+def test_what_the_time_left_open_is_forgotten(monkeypatch: Patch) -> None:
+    conclusion = bab._Run._conclusion
+
+    def mutate() -> None:
+        nothing = torch.empty(0, dtype=torch.long)
+        monkeypatch.setattr(bab._Run, "_conclusion", lambda self, frontier: conclusion(self, frontier[nothing]))
+
+    asked = puzzle(1).problem()
+    fails(lambda: law_points(asked, Blind(Bab())(asked, work(2.0, 1))), mutate)
+
+
+def test_clauses_mixed_between_questions(monkeypatch: Patch) -> None:
+    """A box gets what was proved of its neighbour."""
+    clauses = Specification.clauses
+
+    def mixed(self: Specification, values: Tensor) -> Tensor:
+        return clauses(self, values).roll(1, 1)
+
+    def mutate() -> None:
+        monkeypatch.setattr(Specification, "clauses", mixed)
+
+    mixes = [replace(puzzle(seed, margin=m), batch=2) for seed in range(4) for m in (-0.05, 0.2)]
+
+    def law() -> None:
+        for one in mixes:
+            asked = one.problem()
+            with pytest.MonkeyPatch.context() as patch:
+                verdicts = Blind(SEARCHES["input-split"])(asked, work(1.0, 500))
+                patch.setattr(Specification, "clauses", clauses)
+                law_points(asked, verdicts, one.seed)
+
+    fails(law, mutate)
+
+
+def test_clauses_of_one_box_given_to_another(monkeypatch: Patch) -> None:
+    """Boxes are picked, but what is open in them is not."""
+    pick = Boxes.__getitem__
+
+    def stale(self: Boxes, index: Tensor) -> Boxes:
+        found = pick(self, index)
+        return replace(found, open=self.open[: len(found)])
+
+    def mutate() -> None:
+        monkeypatch.setattr(Boxes, "__getitem__", stale)
+
+    puzzles = [replace(puzzle(seed, margin=-0.01), clause=(0, 1, 2, 3), batch=2) for seed in range(12)]
+
+    def law() -> None:
+        for one in puzzles:
+            asked = one.problem()
+            law_points(asked, Blind(SEARCHES["input-split"])(asked, work(1.0, 300)), one.seed)
+
+    fails(law, mutate)
+
+
+def all_clippings() -> None:
+    for seed in range(40):
+        law_clipping(seed)
+
+
+def test_clipped_beyond(monkeypatch: Patch) -> None:
+    clipped = Boxes.clipped
+
+    def mutate() -> None:
+        monkeypatch.setattr(Boxes, "clipped", lambda self, base, c, k: clipped(self, base * 0.99, c, k))
+
+    fails(all_clippings, mutate)
+
+
+def test_clipped_without_rounding_up(monkeypatch: Patch) -> None:
+    def mutate() -> None:
+        monkeypatch.setattr(boxes, "up", lambda x, steps=1: x)
+
+    def law() -> None:
+        for seed in (0, 4, 8, 12):
+            law_clipping(seed, 1500)
+
+    fails(law, mutate)
+
+
+def test_clipped_where_one_row_of_a_clause_holds_elsewhere(monkeypatch: Patch) -> None:
+    """A clause is broken where all its rows are: clipping by each clause's worst row as if all clauses had to fail."""
+    clipped = Boxes.clipped
+
+    def every(self: Boxes, base: Tensor, coefficient: Tensor, clause: Tensor) -> Boxes:
+        return clipped(replace(self, open=self.open.any(1, keepdim=True)), base, coefficient, clause * 0)
+
+    def mutate() -> None:
+        monkeypatch.setattr(Boxes, "clipped", every)
+
+    def law() -> None:
+        for seed in range(3, 40, 4):
+            law_clipping(seed)
+
+    fails(law, mutate)
+
+
+def test_halves_that_leave_out_the_middle(monkeypatch: Patch) -> None:
+    """Boxes are cut at a third and at two: a counterexample in between is never seen."""
+    halves = Boxes.halves
+
+    def apart(self: Boxes, axis: Tensor) -> Boxes:
+        found = halves(self, axis)
+        first = (torch.arange(len(found)) < len(self)).unsqueeze(1)
+        third = (found.width / 3).scatter(
+            1, axis.repeat(2).unsqueeze(1), found.width.gather(1, axis.repeat(2).unsqueeze(1)) / 3
+        )
+        at = torch.nn.functional.one_hot(axis.repeat(2), found.lower.shape[1]).double()
+        upper = torch.where(first, found.upper - third * at, found.upper)
+        lower = torch.where(first, found.lower, found.lower + third * at)
+        return replace(found, lower=lower, upper=upper)
+
+    def mutate() -> None:
+        monkeypatch.setattr(Boxes, "halves", apart)
+
+    def law() -> None:
+        for seed in range(3):
+            (verdict,) = Blind(SEARCHES["input-split"])(planted(seed, 1e-2)[0], work(5.0, 5000))
+            assert not isinstance(verdict, Verified), "verified around the planted point"
+
+    fails(law, mutate)
+
+
+def test_boxes_too_small_to_be_cut_are_forgotten(monkeypatch: Patch) -> None:
+    def mutate() -> None:
+        monkeypatch.setattr(input_split._Cuts, "_stuck", lambda self, boxes: None)
+
+    point = replace(puzzle(0, margin=-0.01), region="point")
+    fails(lambda: law_nothing_verified(point.problem(), Blind(SEARCHES["input-split"])), mutate)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_closed_rows_read_as_open(search: str, monkeypatch: Patch) -> None:
+    clauses = Specification.clauses
+
+    def confused(self: Specification, values: Tensor) -> Tensor:
+        return clauses(replace(self, closed=(False,) * len(self.clause)), values)
+
+    def mutate() -> None:
+        monkeypatch.setattr(Specification, "clauses", confused)
+
+    fails(lambda: law_ties(SEARCHES[search]), mutate)
+
+
+def test_a_warm_start_of_another_clause_is_harmless(monkeypatch: Patch) -> None:
+    """The search's own bound only nominates, so this one is no bug that a law could notice."""
+    start = bab.roots
+
+    def warm(*args: Any) -> Domains:
+        return replace(start(*args), bound=torch.ones(len(args[0]), dtype=torch.float64))
+
+    monkeypatch.setattr(bab, "roots", warm)
+    for seed in range(4):
+        asked = puzzle(seed).problem()
+        law_points(asked, Blind(Bab())(asked, work(1.0, 100)), seed)
