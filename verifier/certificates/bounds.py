@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from verifier.certificates.walk import Network, Table, Walk
 from verifier.graph.graph import Node
 from verifier.graph.op import Affine, Input
 
+Known = Mapping[str, tuple[Array, Array]]
 ENTRIES = 2**22  # of the largest coefficient array that one walk may hold
 
 
@@ -79,11 +82,16 @@ class Recipe:
             raise where.wrong(f"the network has no {'nonlinear ' if argument is not None else ''}node {name}")
         return size(node.shape if argument is None else self.network.graph.by_name[node.inputs[argument]].shape)
 
-    def table(self, lower: Array, upper: Array, boxes: Array | None = None) -> Table:
-        """Proven intervals of all nodes over the boxes `(B, n)`; `boxes` are their numbers in the recipe."""
+    def table(
+        self, lower: Array, upper: Array, boxes: Array | None = None, known: Known = MappingProxyType({})
+    ) -> Table:
+        """Proven intervals of all nodes over the boxes `(B, n)`; `boxes` are their numbers in the recipe, `known` intervals
+        that hold there."""
         table = Table(self.network)
         for node in self.network.graph.nodes:
             table.enter(node, (lower, upper))
+            if node.name in known:
+                table.improve(node.name, *known[node.name])
             if not isinstance(node.op, Affine | Input) and not self.level:
                 table.lines[node.name] = self._standard(table, node, boxes)
             if node.name in self.tightened:
@@ -108,10 +116,10 @@ class Recipe:
                 open_ |= ~self.network.rules[reader.name].linear(table.lower[node.name], table.upper[node.name])[0]
         walk = Walk(table, table.lines)
         order = np.argsort(~open_, axis=1, kind="stable")[:, : int(open_.sum(1).max(initial=0))]
-        for columns in chunks(order.shape[1], 2 * len(order) * self._widest()):
+        for columns in chunks(order.shape[1], 2 * len(order) * self.widest):
             self._improve(table, node.name, order[:, columns].T, walk)
         for index, shares in self.starts.get(node.name, []):
-            for part in chunks(len(index), 2 * self._widest()):
+            for part in chunks(len(index), 2 * self.widest):
                 rows = np.r_[part.start : part.stop, len(index) + part.start : len(index) + part.stop]
                 self._improve(table, node.name, index[part, None], Walk(table, shares.lines(table, rows)))
 
@@ -135,7 +143,7 @@ class Recipe:
         for first, shares in self.rows:
             count = max((len(x) for sides in shares.values.values() for x in sides.values()), default=0)
             part = slice(first, min(first + count, len(rows)))
-            for at in chunks(part.stop - part.start, self._widest()):
+            for at in chunks(part.stop - part.start, self.widest):
                 asked = slice(first + at.start, first + at.stop)
                 found = Walk(table, shares.lines(table, at)).bound(start, rows[asked])[0]
                 best = best.copy()
@@ -153,7 +161,9 @@ class Recipe:
         alone = ((rows != 0).sum(2) == 1) & (exact.all(2) | numbers.exact) & numbers.finite(value)
         return np.where(alone, value, -np.inf)
 
-    def _widest(self) -> int:
+    @cached_property
+    def widest(self) -> int:
+        """Entries of the largest node."""
         return max(size(node.shape) for node in self.network.graph.nodes)
 
 

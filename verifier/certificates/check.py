@@ -13,7 +13,7 @@ from verifier.certificates.activations import Leaves
 from verifier.certificates.affine import size
 from verifier.certificates.bounds import Recipe
 from verifier.certificates.file import Reader, load
-from verifier.certificates.inputs import Boxes
+from verifier.certificates.inputs import Asked, Forest
 from verifier.certificates.numbers import Array, Numbers
 from verifier.certificates.walk import Network
 from verifier.errors import Rejected
@@ -97,12 +97,11 @@ def prove(question: Question, proof: Reader, numbers: Numbers) -> Accepted:
         match kind:
             case "inputs":
                 count = int(proof["boxes"]["bounded"].array("b", -1).sum())
-                boxes = Boxes(Recipe(network, proof, count), proof["boxes"], len(lower), lower.shape[1])
-                for i, low, high in boxes.unproved(lower, upper, rows, offset, question.clause, question.closed)[:1]:
-                    raise Rejected(
-                        f"{proof.where}: question {i} is not proved in the box {_short(low)} to {_short(high)}"
-                    )
-                return Accepted(question, kind, int((boxes.tree.place < 0).sum()))
+                asked = Asked(rows, offset, question.clause, question.closed)
+                forest = Forest(Recipe(network, proof, count), proof["boxes"], len(lower), lower.shape[1], asked)
+                for i, low, high in forest.unproved(lower, upper)[:1]:
+                    raise Rejected(f"{proof.where}: question {i} is open in the box {_short(low)} to {_short(high)}")
+                return Accepted(question, kind, int((forest.tree.place < 0).sum()))
             case "bounds" | "activations":
                 recipe = Recipe(network, proof, len(lower))
                 table = recipe.table(lower, upper)
@@ -133,8 +132,8 @@ def _leaves(question: Question, proof: Reader, leaves: Leaves, open_: Array, row
     failed = leaves.unproved(rows[:, 0], offset[:, 0], question.clause, question.closed)
     for clause, depth, bound in failed[:1]:
         raise Rejected(
-            f"{proof.where}: {len(failed)} of {len(leaves.leaf)} leaves are not proved; one of clause {clause} at depth "
-            f"{depth} has the bound {bound:.6g}"
+            f"{proof.where}: {len(failed)} of {len(leaves.leaf)} leaves are not proved; one of clause {clause} at "
+            f"depth {depth} has the bound {bound:.6g}"
         )
     return Accepted(question, "activations", len(leaves.leaf))
 
