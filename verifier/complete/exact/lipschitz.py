@@ -138,7 +138,7 @@ class Lipschitz(Search):
 
     name = "lipschitz"
     bounding: Method = field(default_factory=Crown)
-    neurons: int = 150
+    neurons: int = 60
 
     def __call__(self, problem: Problem, work: Work) -> list[Verdict]:
         return [self._answer(problem.select(torch.tensor([i])), work) for i in range(problem.batch)]
