@@ -2,7 +2,7 @@
 little."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
@@ -101,7 +101,8 @@ def _in_halves(
     parts = []
     for index in torch.arange(region.batch).tensor_split(2):
         asked = None if specification is None else specification.select(index)
-        parts.append(propagate(graph, region.select(index), method, asked, options))
+        known = {name: interval[index] for name, interval in options.known.items()}
+        parts.append(propagate(graph, region.select(index), method, asked, replace(options, known=known)))
     first, second = parts
     table = {name: first.table[name].joined(second.table[name]) for name in first.table}
     return Bounds(table, None if first.rows is None or second.rows is None else torch.cat([first.rows, second.rows], 1))

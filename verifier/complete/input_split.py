@@ -185,10 +185,8 @@ class _Cuts:
             return
         worst = boxes[boxes.bound.argsort()[:ATTACKED]]
         with torch.enable_grad():
-            answers = Pgd(steps=12, restarts=1)(self.graph, self._part(worst), self.generator, self.work.late)
-        for i, answer in zip(worst.owner.tolist(), answers, strict=True):
-            if answer is not None:
-                self.found.setdefault(i, answer)
+            x = Pgd(steps=12, restarts=1).propose(self.graph, self._part(worst), self.generator, self.work.late)
+        self._replay(worst.owner, x.detach().float())  # in the region itself: boxes are parts of its hull
         self.attack_again = time.monotonic() + 10 * (time.monotonic() - start)
 
     def _replay(self, owner: Tensor, x: Tensor) -> None:
