@@ -7,7 +7,7 @@ from, found by moving the numbers of places.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -24,7 +24,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, eq=False)
 class Map:
-    """`x_1 .. x_k` to `forward(x_1 .. x_k) + offset`, each `(N, n)`; with `absolute`, absolute weights are used.
+    """`x_1 .. x_k` to `forward(x_1 .. x_k) + offset`, each `(N, n)`; `absolute` takes absolute weights.
 
     `transpose` gives for `A (N, out)` the coefficients `(N, n)` of each argument. `offset (out,)` may be None. What only
     `moves` entries rounds nothing.
@@ -151,10 +151,7 @@ def _moved(op: Affine, shapes: Sequence[Shape], numbers: Numbers) -> Map:
     starts = [0, *accumulate(size(shape) for shape in shapes)]
     places = _places(op, [np.arange(size(s)).reshape(s) + first for s, first in zip(shapes, starts, strict=False)])
     places = places.reshape(-1)
-    own = [
-        np.where((places >= first) & (places < last), places - first, -1)
-        for first, last in zip(starts, starts[1:], strict=False)
-    ]
+    own = [np.where((places >= first) & (places < last), places - first, -1) for first, last in pairwise(starts)]
     offset = None
     if isinstance(op, Pad) and op.fill != 0:
         offset = np.where(places < 0, numbers.array(np.array(op.fill)), numbers.zeros((1,)))
@@ -179,7 +176,8 @@ def _places(op: Affine, places: Sequence[Array]) -> Array:
         case Expand():
             return np.broadcast_to(places[0], op.shape)
         case Pad():
-            cropped = places[0][tuple(slice(max(0, -a), n - max(0, -b)) for n, (a, b) in zip(places[0].shape, op.pads))]
+            sizes = zip(places[0].shape, op.pads, strict=True)
+            cropped = places[0][tuple(slice(max(0, -a), n - max(0, -b)) for n, (a, b) in sizes)]
             return np.pad(cropped, [(max(0, a), max(0, b)) for a, b in op.pads], constant_values=-1)
     raise UnsupportedModel(f"the checker has no rule for {op.label}")
 

@@ -16,6 +16,7 @@ from verifier.graph.graph import Node
 from verifier.graph.op import Affine, Input
 
 Known = Mapping[str, tuple[Array, Array]]
+NOTHING: Known = MappingProxyType({})
 ENTRIES = 2**22  # of the largest coefficient array that one walk may hold
 
 
@@ -82,9 +83,7 @@ class Recipe:
             raise where.wrong(f"the network has no {'nonlinear ' if argument is not None else ''}node {name}")
         return size(node.shape if argument is None else self.network.graph.by_name[node.inputs[argument]].shape)
 
-    def table(
-        self, lower: Array, upper: Array, boxes: Array | None = None, known: Known = MappingProxyType({})
-    ) -> Table:
+    def table(self, lower: Array, upper: Array, boxes: Array | None = None, known: Known = NOTHING) -> Table:
         """Proven intervals of all nodes over the boxes `(B, n)`; `boxes` are their numbers in the recipe, `known` intervals
         that hold there."""
         table = Table(self.network)

@@ -18,7 +18,6 @@ from verifier.certificates.numbers import Array
 from verifier.certificates.tree import read
 from verifier.certificates.walk import Table
 
-
 FAR = 1e300  # no interval or box that is worth proving goes beyond
 
 
