@@ -91,15 +91,24 @@ PLANS: dict[str, tuple[Stage, ...]] = {
 }
 
 
+EXACT = ("milp", "lp", "sdp", "lipschitz")  # imported on use: solvers take a while to load
+
+
 def plan(name: str) -> tuple[Stage, ...]:
     """The stages that `--method NAME` stands for.
 
     Raises:
         InputError: no such method.
     """
-    if name not in PLANS:
-        raise InputError(f"no method is called {name!r}; there are {', '.join(PLANS)}")
-    return PLANS[name]
+    if name in PLANS:
+        return PLANS[name]
+    if name not in EXACT:
+        raise InputError(f"no method is called {name!r}; there are {', '.join((*PLANS, *EXACT))}")
+    from verifier.complete.exact.lipschitz import Lipschitz
+    from verifier.complete.exact.search import Lp, Milp, Sdp
+
+    searches: dict[str, Search] = {"milp": Milp(), "lp": Lp(), "sdp": Sdp(), "lipschitz": Lipschitz()}
+    return (Pgd(), searches[name])
 
 
 def run(problem: Problem, settings: Settings, note: Callable[[str], None] = lambda _: None) -> Iterator[Answer]:

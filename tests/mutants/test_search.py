@@ -28,6 +28,8 @@ from verifier.complete import bab, boxes, input_split, relaxed
 from verifier.complete.bab import Bab
 from verifier.complete.boxes import Boxes
 from verifier.complete.domains import Domains
+from verifier.complete.exact import question
+from verifier.complete.frontier import Frontier
 from verifier.complete.relaxed import Relaxed
 from verifier.numerics import up
 from verifier.properties import Specification
@@ -130,10 +132,10 @@ def test_a_gap_between_children(monkeypatch: Patch) -> None:
 
 
 def test_cuts_believed_the_other_way_round(monkeypatch: Patch) -> None:
-    tables = Relaxed._tables
+    intervals = Relaxed.intervals
 
     def mutate() -> None:
-        monkeypatch.setattr(Relaxed, "_tables", lambda self, s, d: tables(self, s, replace(d, sign=-d.sign)))
+        monkeypatch.setattr(Relaxed, "intervals", lambda self, s, d: intervals(self, s, replace(d, sign=-d.sign)))
 
     fails(on_cases(law_domains), mutate)
 
@@ -144,7 +146,7 @@ def test_narrow_domains_read_as_infeasible(monkeypatch: Patch) -> None:
 
     def fragile(self: Relaxed, domains: Domains) -> Tensor:
         narrow = torch.zeros(len(domains), dtype=torch.bool)
-        for name, x in self._tables(self.proving, domains).items():
+        for name, x in self.intervals(self.proving, domains).items():
             site = next(s for s in self.sites if s.name == name)
             narrow |= ((x.upper - x.lower).flatten(1)[:, site.index] < 1e-3).any(1)
         return torch.where(narrow, torch.inf, proved(self, domains))
@@ -220,7 +222,7 @@ class Blind:
 
     def __call__(self, *args: Any) -> Any:
         with pytest.MonkeyPatch.context() as patch:
-            for room in (attack, bab, input_split):
+            for room in (attack, bab, input_split, question):
                 patch.setattr(room, "replay", lambda problem, x, method: [None] * len(x))
             return self.search(*args)  # type: ignore[operator]
 
@@ -235,7 +237,7 @@ def test_leaves_that_stay_open_are_forgotten(monkeypatch: Patch) -> None:
     def mutate() -> None:
         monkeypatch.setattr(bab._Run, "_conclusion", forgetful)
 
-    small = [replace(puzzle(seed, ("linear", "relu"), margin=-0.01), clause=(0,)) for seed in range(8)]
+    small = [replace(puzzle(seed, ("linear", "linear"), margin=-0.01), clause=(0,)) for seed in range(8)]
 
     def law() -> None:
         for one in small:
@@ -248,10 +250,9 @@ def test_what_the_time_left_open_is_forgotten(monkeypatch: Patch) -> None:
     conclusion = bab._Run._conclusion
 
     def mutate() -> None:
-        nothing = torch.empty(0, dtype=torch.long)
-        monkeypatch.setattr(bab._Run, "_conclusion", lambda self, frontier: conclusion(self, frontier[nothing]))
+        monkeypatch.setattr(bab._Run, "_conclusion", lambda self, frontier: conclusion(self, Frontier(nothing)))
 
-    asked = puzzle(1).problem()
+    asked, nothing = puzzle(1).problem(), torch.empty(0)
     fails(lambda: law_points(asked, Blind(Bab())(asked, work(2.0, 1))), mutate)
 
 
@@ -376,11 +377,12 @@ def test_boxes_too_small_to_be_cut_are_forgotten(monkeypatch: Patch) -> None:
 
 
 @pytest.mark.parametrize("search", SEARCHES)
-def test_closed_rows_read_as_open(search: str, monkeypatch: Patch) -> None:
+@pytest.mark.parametrize("closed", [False, True])
+def test_closed_and_open_rows_confused(search: str, closed: bool, monkeypatch: Patch) -> None:
     clauses = Specification.clauses
 
     def confused(self: Specification, values: Tensor) -> Tensor:
-        return clauses(replace(self, closed=(False,) * len(self.clause)), values)
+        return clauses(replace(self, closed=(closed,) * len(self.clause)), values)
 
     def mutate() -> None:
         monkeypatch.setattr(Specification, "clauses", confused)

@@ -18,6 +18,10 @@ METHODS = (
     "zonotope",
     "bab",
     "input-split",
+    "milp",
+    "lp",
+    "sdp",
+    "lipschitz",
     "attack",
 )  # for the help; plan() decides
 DESCRIPTION = "Verify that a network keeps its label for every input within a radius of each given input."

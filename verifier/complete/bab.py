@@ -22,6 +22,7 @@ from verifier.complete.search import Search, Work
 from verifier.problem import Problem
 from verifier.verdict import Falsified, Reason, Unknown, Verdict, Verified
 
+LAST = 60  # steps for a leaf
 START = 16  # domains of the first round
 ROOT = 0.35  # of the time, at most, goes into the root's intervals
 COPIES = 6  # tensors of each nonlinear node's size that one walk with gradients holds for a domain
@@ -60,6 +61,7 @@ class _Run:
         self.found: Falsified | None = None
         self.margin, self.done, self.leaves = torch.inf, 0, 0
         self.stuck: Domains | None = None
+        self.by_lp = False  # was a leaf closed by an LP? A certificate has no place for that yet
         self.notes = Notes() if work.record is not None else None
         self.growth: Activations | None = None
 
@@ -94,7 +96,7 @@ class _Run:
         return self._search(relaxed, open_, clauses[open_])
 
     def _verified(self, margin: float) -> Verified:
-        if self.work.record is not None and self.notes is not None:
+        if self.work.record is not None and self.notes is not None and not self.by_lp:
             self.work.record.activations(self.problem, self.notes, self.growth)
         return Verified(margin, self.method.name)
 
@@ -136,14 +138,28 @@ class _Run:
         else:
             place, point = self.method.branching.choose(relaxed, view)
         leaf = place < 0
-        if bool(leaf.any()):
-            more = taken[leaf]
-            self.stuck = more if self.stuck is None else self.stuck.joined(more)
+        for i in leaf.nonzero().flatten():
+            self._leaf(relaxed, taken[i.reshape(1)])
         taken, place, point = taken[~leaf], place[~leaf], point[~leaf]
         children = taken.cut(place, point)
         if self.growth is not None:
             children = replace(children, node=self.growth.cut(taken.node, place, point))
         return self._optimised(relaxed, children, self.method.steps)
+
+    def _leaf(self, relaxed: Relaxed, leaf: Domains) -> None:
+        """Nothing is left to cut: more steps, or an LP, decide."""
+        leaf = self._optimised(relaxed, leaf, LAST)
+        if self.found is not None or not len(self._close(relaxed, leaf)):
+            return
+        from verifier.complete.leaves import decided  # scipy and the LP solver take a while to load
+
+        bound = decided(relaxed, leaf, self.work, self.method.name)
+        if isinstance(bound, Falsified):
+            self.found = bound
+        elif bound > 0:
+            self.margin, self.by_lp = min(self.margin, bound), True
+        else:
+            self.stuck = leaf if self.stuck is None else self.stuck.joined(leaf)
 
     def _optimised(self, relaxed: Relaxed, domains: Domains, steps: int) -> Domains:
         if not len(domains):

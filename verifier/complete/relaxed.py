@@ -103,7 +103,7 @@ class Relaxed:
         share = {key: unpacked(value, dtype) for key, value in domains.share.items()}
         seen: dict[str, Tensor] = {}
         with torch.no_grad():
-            tables = self._tables(self.search, domains)
+            tables = self.intervals(self.search, domains)
             lines = self._lines(self.search, tables, share)
             bound = self._walk(self.search, domains, tables, lines, domains.beta.to(dtype), domains.weight, seen)
         return View(domains, tables, lines, seen, bound)
@@ -119,7 +119,7 @@ class Relaxed:
     def _bound(
         self, state: State, domains: Domains, share: Mapping[tuple[str, str], Tensor], beta: Tensor, weight: Tensor
     ) -> Tensor:
-        tables = self._tables(state, domains)
+        tables = self.intervals(state, domains)
         return self._walk(state, domains, tables, self._lines(state, tables, share), beta, weight, None)
 
     def _walk(
@@ -161,7 +161,7 @@ class Relaxed:
         ends = [state.table[site.name].magnitude.flatten(1)[0, site.index] for site in self.sites]
         return torch.cat([*ends, torch.zeros(1, dtype=torch.float64)])[domains.place]
 
-    def _tables(self, state: State, domains: Domains) -> dict[str, Interval]:
+    def intervals(self, state: State, domains: Domains) -> dict[str, Interval]:
         """The sites' intervals `(N, *)` within the cuts."""
         like = state.region.box().lower
         place = torch.where(domains.place >= 0, domains.place, self.count)

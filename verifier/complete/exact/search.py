@@ -42,6 +42,8 @@ class Exact(Search):
         question = Question(problem, self.bounding, work, self.name)
         if work.late():
             return Unknown(Reason.TIME, -np.inf, self.name)
+        if work.deployed is not None:
+            return Unknown(Reason.UNSUPPORTED, -np.inf, self.name, "programs are about real arithmetic only")
         try:
             question.bound()
             return self._clauses(question)
