@@ -31,6 +31,7 @@ from laws.strategies import EVERYTHING, SCALES
 from torch import Tensor
 
 from verifier.attacks.pgd import Pgd
+from verifier.bounding.methods import Zonotope
 from verifier.complete.bab import Bab
 from verifier.complete.exact.search import Milp
 from verifier.complete.input_split import InputSplit
@@ -42,7 +43,7 @@ from verifier.graph.ops.activation import Relu
 from verifier.graph.ops.dense import Linear, Sum
 from verifier.model import Model
 from verifier.problem import Problem
-from verifier.regions import box
+from verifier.regions import box, linf
 from verifier.verdict import Falsified, Reason, Unknown, Verified
 
 CLAUSES = ((0,), (0, 0), (0, 1), (0, 0, 1, 2), (1, 0, 1, 0))
@@ -322,3 +323,28 @@ def test_only_boxes_are_cut() -> None:
     (verdict,) = InputSplit()(puzzle.problem(), work())
     assert isinstance(verdict, Unknown)
     assert verdict.reason is Reason.UNSUPPORTED
+
+
+@pytest.mark.parametrize("search", [*SEARCHES.values(), Portfolio()], ids=[*SEARCHES, "portfolio"])
+def test_a_witness_lies_in_the_region_not_in_its_hull(search: Search) -> None:
+    """The ball's surface is rounded outwards for proofs: 1 lies in the hull, and breaks `1 - x > 0`, but is outside."""
+    builder = Builder("x", (1,))
+    graph = builder.finish(builder.add(Linear(torch.ones(1, 1).double()), builder.input, name="linear"), {})
+    region = linf(torch.tensor([[1 - 2.0**-53]], dtype=torch.float64), 1e-40, -2.0, 2.0)
+    assert float(region.outer.upper) == 1.0 > float(region.inner.upper)
+    asked = specification(-torch.ones(1, 1), torch.ones(1), (0,))
+    (verdict,) = search(Problem(Model(graph, Own(graph), "test"), region, asked), work(2.0, 100))
+    assert not isinstance(verdict, Falsified)
+
+
+def test_parts_keep_their_own_intervals_when_memory_is_short() -> None:
+    """Boxes whose zonotopes do not fit into memory together are bounded in halves: each with what is known of it."""
+    search = InputSplit(bound=Zonotope(), batch=8)
+    for seed in range(4):
+        puzzle = Puzzle((3,), ("linear", "relu", "linear", "relu"), seed, 1.0, "box", 1.0, (0, 1), (), 0.1)
+        asked = puzzle.problem()
+        sizes = [torch.Size(node.shape).numel() for node in asked.model.graph.nodes]
+        enough = 4 * 8 * max(sizes) * sum(sizes)  # for one box
+        verdicts = [search(asked, replace(work(2.0, 100), bytes=b))[0] for b in (2**30, enough)]
+        assert kind(verdicts[0]) == kind(verdicts[1])
+        law_points(asked, verdicts[1:], seed)

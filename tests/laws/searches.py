@@ -347,15 +347,17 @@ def law_clipping(seed: int, count: int = 30) -> None:
 
 
 def law_ties(search: Search) -> None:
-    """`relu(x) - relu(x) > 0` is broken everywhere, `>= 0` holds everywhere."""
+    """`relu(x) - relu(x) > 0` is broken everywhere and `relu(x) > 0` somewhere; with `>=` both hold everywhere."""
     builder = Builder("x", (2,))
-    at = builder.add(Relu(), builder.input, name="relu")
-    graph = builder.finish(builder.add(Linear(torch.tensor([[1.0, -1.0], [1.0, -1.0]]).double()), at, name="y"), {})
-    asked = specification(torch.tensor([[1.0, -1.0]]), torch.zeros(1), (0,))
+    relu = builder.add(Relu(), builder.input, name="relu")
+    both = builder.add(Linear(torch.tensor([[1.0, -1.0], [1.0, -1.0]]).double()), relu, name="y")
     region = box(-torch.ones(1, 2), torch.ones(1, 2))
-    law_nothing_verified(problem(Case(graph, region, asked)), search)
-    (verdict,) = search(problem(Case(graph, region, replace(asked, closed=(True,)))), work(1.0, 200))
-    assert not isinstance(verdict, Falsified), f"{search.name}: a closed row was read as an open one"
+    for output, row in ((both, [1.0, -1.0]), (relu, [1.0, 0.0])):
+        graph, asked = builder.finish(output, {}), specification(torch.tensor([row]), torch.zeros(1), (0,))
+        law_nothing_verified(problem(Case(graph, region, asked)), search)
+        (verdict,) = search(problem(Case(graph, region, replace(asked, closed=(True,)))), work(1.0, 200))
+        assert not isinstance(verdict, Falsified), f"{search.name}: a closed row was read as an open one"
+    assert isinstance(verdict, Verified), f"{search.name}: relu(x) >= 0 is not proved"
 
 
 def planted(seed: int, width: float) -> tuple[Problem, Tensor]:
