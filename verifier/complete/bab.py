@@ -125,7 +125,7 @@ class _Run:
             return self._verified(max(self.margin, 0.0))
         best = min(frontier.worst(), float("inf") if self.stuck is None else float(self.stuck.bound.min()))
         detail = f"after {self.done} domains, {len(frontier) + stuck} open"
-        if not len(frontier):
+        if not len(frontier) and not self.late():
             return Unknown(Reason.NUMERICS, best, name, f"{detail}, all of them linear")
         return Unknown(Reason.TIME if self.late() else Reason.DOMAINS, best, name, detail)
 
@@ -148,18 +148,24 @@ class _Run:
 
     def _leaf(self, relaxed: Relaxed, leaf: Domains) -> None:
         """Nothing is left to cut: more steps, or an LP, decide."""
+        if self.late():
+            self._stay(leaf)
+            return
         leaf = self._optimised(relaxed, leaf, LAST)
         if self.found is not None or not len(self._close(relaxed, leaf)):
             return
         from verifier.complete.leaves import decided  # scipy and the LP solver take a while to load
 
-        bound = decided(relaxed, leaf, self.work, self.method.name)
+        bound = decided(relaxed, leaf, replace(self.work, deadline=self.deadline), self.method.name)
         if isinstance(bound, Falsified):
             self.found = bound
         elif bound > 0:
             self.margin, self.by_lp = min(self.margin, bound), True
         else:
-            self.stuck = leaf if self.stuck is None else self.stuck.joined(leaf)
+            self._stay(leaf)
+
+    def _stay(self, leaf: Domains) -> None:
+        self.stuck = leaf if self.stuck is None else self.stuck.joined(leaf)
 
     def _optimised(self, relaxed: Relaxed, domains: Domains, steps: int) -> Domains:
         if not len(domains):
