@@ -1,16 +1,19 @@
 """Products, softmax and functions that bend: tight where they can be, sound with any guess, noticed when broken."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from relaxations.laws import CURVES, intervals, law_gap, law_lines, points, relaxation_of, residual, slopes
 from torch import Tensor
 
+from verifier.graph.op import Op
 from verifier.graph.ops.product import Product
 from verifier.graph.ops.smooth import Exp, Power, Sin
 from verifier.graph.ops.softmax import Softmax
 from verifier.interval import Interval
 from verifier.relaxations import curved
-from verifier.relaxations.curves import covered
+from verifier.relaxations.curves import Piece, covered, pieces
 from verifier.relaxations.product import ProductRelaxation
 
 
@@ -35,30 +38,48 @@ def test_gaps_of_curves_are_close(name: str) -> None:
     assert (greatest - values.amax(0) < size).all()
 
 
-@pytest.mark.parametrize("place", [0.0, 0.3, 1.0, -5.0])
-def test_a_falsified_bracket_only_loosens(place: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    def bracket(graph: curved._Graph) -> tuple[Tensor, Tensor]:
-        a, b = graph.inside.lower, graph.inside.upper
-        near = torch.minimum(torch.maximum(a + place * (b - a), a), b)
-        return near, torch.minimum(torch.maximum(near + place * 0.1, a), b)
+@pytest.mark.parametrize("place", [0.0, 0.3, 1.0, -5.0, torch.nan, torch.inf])
+def test_a_falsified_stationary_point_only_loosens(place: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    def anywhere(op: Op, x: Interval) -> list[Piece]:
+        def guess(slope: Tensor) -> Tensor:
+            return x.lower + place * (x.upper - x.lower) + 0 * slope
 
-    monkeypatch.setattr(curved._Graph, "bracket", bracket)
+        return [piece if piece.linear else replace(piece, stationary=guess) for piece in pieces(op, x)]
+
+    monkeypatch.setattr(curved, "pieces", anywhere)
     generator = torch.Generator().manual_seed(6)
-    for name, op in CURVES.items():
+    for op in CURVES.values():
         x = intervals(generator, torch.float64, (100, 3))
         law_gap(relaxation_of(op), op, x, slopes(generator, x.lower), generator)
-        assert name
         law_lines(relaxation_of(op), op, x, None, generator)
 
 
 def test_tangents_without_a_certificate_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mutant: the value at a guessed stationary point is taken for the least one."""
-    monkeypatch.setattr(curved, "lost", lambda tilt, distance: torch.zeros_like(tilt))
-    monkeypatch.setattr(curved, "BISECTIONS", 1)
+    """A mutant: the value at a guessed point is taken for the least one."""
+
+    def trusting(op: Op, piece: Piece, inside: Interval, slope: Tensor) -> tuple[Tensor, Tensor]:
+        return inside.center, op.forward(inside.center)
+
+    monkeypatch.setattr(curved, "_tangent", trusting)
     generator = torch.Generator().manual_seed(6)
     x = moderate(1, 300, 3)
     with pytest.raises(AssertionError):
         law_gap(relaxation_of(Exp()), Exp(), x, slopes(generator, x.lower), generator)
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_gaps_have_the_slopes_of_their_stationary_points(name: str) -> None:
+    """What an optimiser is told: minus the point at which a line touches."""
+    op, x = CURVES[name], moderate(4, 200)
+    x = x[covered(op, x) & (x.upper - x.lower > 1e-2)]
+    slope = (relaxation_of(op).guess(op, x).upper * 1.001).requires_grad_()
+    step = 1e-5 * (1 + slope.detach().abs())
+    for side in (0, 1):
+        (told,) = torch.autograd.grad(relaxation_of(op).gap(op, x, slope)[side].sum(), slope)
+        with torch.no_grad():
+            ahead, behind = (relaxation_of(op).gap(op, x, slope + sign * step)[side] for sign in (1, -1))
+        off = (told - (ahead - behind) / (2 * step)).abs()
+        assert (off < 1e-2 * (1 + x.magnitude)).double().mean() > 0.95, "all but those at a corner"
 
 
 def test_a_forgotten_corner_is_noticed() -> None:

@@ -10,7 +10,8 @@ from verifier.interval import Interval
 from verifier.relaxations.curves import Piece, codomain, covered, pieces, steepness
 from verifier.relaxations.relaxation import Relaxation, Slopes, chord
 
-BISECTIONS = 16  # halve the bracket of a stationary point; what the two tangents at its ends lose shrinks by 4 each
+BISECTIONS = 5  # of the search for a stationary point without a formula
+SECANTS = 3  # after them; each squares the error, about
 GRID = 17  # points by which slopes are guessed where a function changes its curvature
 SEARCHES = 12
 FAR = 1e4  # where infinite intervals are searched
@@ -19,8 +20,8 @@ ERROR = 32  # units of roundoff by which a computed derivative may be wrong, of 
 
 @dataclass(frozen=True)
 class Curved(Relaxation):
-    """Of `g = f - slope * x` on a convex piece the greatest value is at an end. Its least is bounded by tangents at two
-    points on both sides of the stationary one: wherever these are, a tangent lies below."""
+    """Of `g = f - slope * x` on a convex piece the greatest value is at an end. Its least is bounded by the
+    tangent at a point that should be the stationary one: wherever it is, a tangent lies below."""
 
     conditions = "tightest where it does not change its curvature; nothing where it is undefined"
 
@@ -41,9 +42,9 @@ class Curved(Relaxation):
         return Interval(least.clamp(min=low), greatest.clamp(max=high))
 
     def _extremes(self, op: Op, x: Interval, slope: Tensor | None) -> tuple[Tensor, Tensor]:
-        least, greatest = torch.full_like(x.lower, torch.inf), torch.full_like(x.lower, -torch.inf)
-        for piece in pieces(op, x):
-            low, high = _Graph(op, piece, x, slope).extremes()
+        found = [_extremes(op, piece, _overlap(piece, x), slope) for piece in _met(op, x)]
+        least, greatest = found[0]
+        for low, high in found[1:]:
             least, greatest = torch.minimum(least, low), torch.maximum(greatest, high)
         whole = covered(op, x)
         if bool(whole.all()):
@@ -55,36 +56,47 @@ class Curved(Relaxation):
         return torch.where(whole, least, lowest), torch.where(whole, greatest, highest)
 
     def range(self, op: Op, x: Interval) -> tuple[Slopes, Slopes]:
-        """Derivatives inside; they are extreme where pieces meet."""
-        guess = self.guess(op, x)
-        least, greatest = torch.minimum(guess.lower, guess.upper), torch.maximum(guess.lower, guess.upper)
-        for piece in pieces(op, x):
+        """Derivatives inside; they are extreme where pieces meet. Where one is infinite the guess has to do."""
+        least, greatest = torch.full_like(x.lower, torch.inf), torch.full_like(x.lower, -torch.inf)
+        steep = torch.zeros_like(x.lower, dtype=torch.bool)
+        for piece in _met(op, x):
             inside = _overlap(piece, x)
+            apart = inside.lower < inside.upper
             for end in (inside.lower, inside.upper):
                 tilt = piece.derivative(end)
-                use = tilt.isfinite() & (inside.lower < inside.upper)
+                use = tilt.isfinite() & apart
                 least = torch.where(use, torch.minimum(least, tilt), least)
                 greatest = torch.where(use, torch.maximum(greatest, tilt), greatest)
+                steep |= apart & ~use
+        left = steep | (least > greatest)
+        if bool(left.any()):
+            guess = self.guess(op, x[left])
+            low = torch.minimum(least[left], torch.minimum(guess.lower, guess.upper))
+            high = torch.maximum(greatest[left], torch.maximum(guess.lower, guess.upper))
+            least, greatest = least.masked_scatter(left, low), greatest.masked_scatter(left, high)
         return Slopes(least, least), Slopes(greatest, greatest)
 
     def guess(self, op: Op, x: Interval) -> Slopes:
-        """Of a few slopes those whose lines are tightest at the centre, so of least area."""
-        tangent = self._tangent(op, x)
+        """Lines of least area are those that are tightest at the centre: on one piece the tangent there and the chord.
+        Where pieces meet inside, of a few slopes the best."""
+        tangent, sign = self._at_center(op, x)
         straight = chord(op.forward(x.lower), op.forward(x.upper), x)
-        candidates = [tangent, straight]
-        if bool(self._turns(op, x).any()):
-            candidates += _hull_slopes(op, x)
-        stack = torch.stack(candidates).nan_to_num(0.0, 0.0, 0.0)
-        gaps = [self.gap(op, x, slope) for slope in stack]
-        below = torch.stack([s * x.center + g[0] for s, g in zip(stack, gaps, strict=True)])
-        above = torch.stack([s * x.center + g[1] for s, g in zip(stack, gaps, strict=True)])
-        lower = below.nan_to_num(-torch.inf).argmax(0, keepdim=True)
-        upper = above.nan_to_num(torch.inf).argmin(0, keepdim=True)
-        straight_there = self.linear(op, x)
-        return Slopes(
-            torch.where(straight_there, stack[0], stack.gather(0, lower)[0]),
-            torch.where(straight_there, stack[0], stack.gather(0, upper)[0]),
-        )
+        straight = torch.where(self.linear(op, x), tangent, straight).nan_to_num(0.0, 0.0, 0.0)
+        tangent = tangent.nan_to_num(0.0, 0.0, 0.0)
+        lower, upper = torch.where(sign > 0, tangent, straight), torch.where(sign > 0, straight, tangent)
+        turns = self._turns(op, x)
+        if bool(turns.any()):
+            best = self._best(op, x[turns], [tangent[turns], straight[turns]])
+            lower, upper = lower.masked_scatter(turns, best.lower), upper.masked_scatter(turns, best.upper)
+        return Slopes(lower, upper)
+
+    def _best(self, op: Op, x: Interval, candidates: list[Tensor]) -> Slopes:
+        """Of these slopes and those of the hulls."""
+        stack = torch.stack(candidates + [slope.nan_to_num(0.0, 0.0, 0.0) for slope in _hull_slopes(op, x)])
+        least, greatest = self.gap(op, x, stack)
+        below = (stack * x.center + least).nan_to_num(-torch.inf).argmax(0, keepdim=True)
+        above = (stack * x.center + greatest).nan_to_num(torch.inf).argmin(0, keepdim=True)
+        return Slopes(stack.gather(0, below)[0], stack.gather(0, above)[0])
 
     def linear(self, op: Op, x: Interval) -> Tensor:
         point = x.lower == x.upper
@@ -94,81 +106,87 @@ class Curved(Relaxation):
         return point
 
     @staticmethod
-    def _tangent(op: Op, x: Interval) -> Tensor:
-        """The derivative at the centre."""
-        slope = torch.zeros_like(x.center)
-        for piece in pieces(op, x):
-            slope = torch.where(x.center >= piece.lower, piece.derivative(x.center), slope)
-        return slope
+    def _at_center(op: Op, x: Interval) -> tuple[Tensor, Tensor]:
+        """The derivative at the centre, and the sign of the piece there."""
+        center = x.center
+        slope, sign = torch.zeros_like(center), torch.ones_like(center)
+        for piece in _met(op, x):
+            there = center >= piece.lower
+            slope = torch.where(there, piece.derivative(center), slope)
+            sign = torch.where(there, torch.as_tensor(piece.sign, dtype=sign.dtype, device=sign.device), sign)
+        return slope, sign
 
     @staticmethod
     def _turns(op: Op, x: Interval) -> Tensor:
         """Does the interval hold an inner point where pieces meet?"""
         turns = torch.zeros_like(x.lower, dtype=torch.bool)
-        for piece in pieces(op, x):
+        for piece in _met(op, x):
             turns = turns | ((piece.upper > x.lower) & (piece.upper < x.upper))
         return turns
 
 
-class _Graph:
-    """`g = f - slope * x` on the part of an interval that lies in one piece; without a slope `f` itself."""
+def _met(op: Op, x: Interval) -> list[Piece]:
+    """The pieces that touch some of the intervals."""
+    found = pieces(op, x)
+    if len(found) == 1:
+        return found
+    return [p for p in found if bool(((x.upper >= p.lower) & (x.lower <= p.upper)).any())] or found[:1]
 
-    def __init__(self, op: Op, piece: Piece, x: Interval, slope: Tensor | None) -> None:
-        self.op, self.piece, self.slope, self.inside = op, piece, slope, _overlap(piece, x)
-        self.unit = ERROR * torch.finfo(x.lower.dtype).eps
 
-    def extremes(self) -> tuple[Tensor, Tensor]:
-        first, last = self.value(self.inside.lower), self.value(self.inside.upper)
-        if self.piece.linear:
-            return torch.minimum(first, last), torch.maximum(first, last)
-        bent = self.piece.sign * self.beyond()
-        up = torch.as_tensor(self.piece.sign, device=bent.device) > 0
-        low = torch.where(up, bent, torch.minimum(first, last))
-        return low, torch.where(up, torch.maximum(first, last), bent)
+def _extremes(op: Op, piece: Piece, inside: Interval, slope: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Least and greatest value of `f - slope * x` on a part of the piece; without a slope of `f` itself.
 
-    def value(self, p: Tensor) -> Tensor:
-        """Where `f` overflows its difference to a line is unknown."""
-        y = self.op.forward(p)
-        if self.slope is None:
-            return y
-        return torch.where(y.isfinite(), y - self.slope * p, torch.nan)
+    Where the function overflows its difference to a line is unknown. The tangent's point is a constant: the slope of
+    what it bounds, as a function of `slope`, is minus the stationary point either way.
+    """
+    ends = [_less(op.forward(end), end, slope) for end in (inside.lower, inside.upper)]
+    low, high = torch.minimum(*ends), torch.maximum(*ends)
+    if piece.linear:
+        return low, high
+    with torch.no_grad():
+        point, height = _tangent(op, piece, inside, slope)
+    bent = _less(height, point, slope)
+    if not isinstance(piece.sign, Tensor):
+        return (bent, high) if piece.sign > 0 else (low, bent)
+    return torch.where(piece.sign > 0, bent, low), torch.where(piece.sign > 0, high, bent)
 
-    def tilt(self, p: Tensor) -> tuple[Tensor, Tensor]:
-        """The derivative of `sign * g`, from below and from above."""
-        rise = self.piece.derivative(p)
-        size = rise.abs() + steepness(self.op)
-        if self.slope is not None:
-            rise, size = rise - self.slope, size + self.slope.abs()
-        off = self.unit * size + torch.finfo(p.dtype).tiny  # a derivative may underflow
-        low, high = self.piece.sign * rise - off, self.piece.sign * rise + off
-        return low.nan_to_num(-torch.inf, torch.inf, -torch.inf), high.nan_to_num(torch.inf, torch.inf, -torch.inf)
 
-    def beyond(self) -> Tensor:
-        """At most the least value of the convex `sign * g`."""
-        a, b = self.inside.lower, self.inside.upper
-        near, far = self.bracket()
-        (near_low, near_high), (far_low, far_high) = self.tilt(near), self.tilt(far)
-        right = torch.where(far_low >= 0, far, b) - near  # the least lies no farther than where g rises
-        left = far - torch.where(near_high <= 0, near, a)
-        at_near = self.piece.sign * self.value(near) - torch.maximum(lost(-near_low, right), lost(near_high, near - a))
-        at_far = self.piece.sign * self.value(far) - torch.maximum(lost(far_high, left), lost(-far_low, b - far))
-        return torch.fmax(at_near, at_far)
+def _less(y: Tensor, x: Tensor, slope: Tensor | None) -> Tensor:
+    return y if slope is None else y.nan_to_num(torch.nan, torch.nan, torch.nan) - slope * x
 
-    def bracket(self) -> tuple[Tensor, Tensor]:
-        """Two points that usually have the stationary one between them."""
-        with torch.no_grad():
-            near, far = _finite(self.inside)
-            for _ in range(BISECTIONS):
-                middle = near / 2 + far / 2
-                low, high = self.tilt(middle)
-                rising = low + high > 0
-                near, far = torch.where(rising, near, middle), torch.where(rising, middle, far)
-            a, b = self.inside.lower, self.inside.upper
-            return torch.minimum(torch.maximum(near, a), b), torch.minimum(torch.maximum(far, a), b)
+
+def _tangent(op: Op, piece: Piece, inside: Interval, slope: Tensor | None) -> tuple[Tensor, Tensor]:
+    """A point of the piece, and `f` there less the most by which the tangent of `sign * (f - slope * x)` falls from it:
+    on either side to the end, and by what the derivative may be wrong."""
+    a, b, level = inside.lower, inside.upper, torch.zeros_like(inside.lower) if slope is None else slope
+    guess = piece.stationary(level).to(a.dtype) if piece.stationary is not None else _search(piece, inside, level)
+    point = torch.minimum(torch.maximum(guess, a), b)
+    limit = torch.finfo(a.dtype).max / 4
+    rise = piece.derivative(point).clamp(-limit, limit)
+    tilt = piece.sign * (rise - level)
+    off = ERROR * torch.finfo(a.dtype).eps * (rise.abs() + level.abs() + steepness(op)) + torch.finfo(a.dtype).tiny
+    falls = torch.minimum((tilt + off) * (a - point), (tilt - off) * (b - point))
+    return point, op.forward(point) + piece.sign * falls
+
+
+def _search(piece: Piece, inside: Interval, slope: Tensor) -> Tensor:
+    """Where the derivative is about `slope`, by bisection, then by secants that keep the bracket."""
+    near, far = _finite(inside)
+    for k in range(BISECTIONS + SECANTS):
+        share: Tensor | float = 0.5
+        if k >= BISECTIONS:
+            first, last = (piece.sign * (piece.derivative(p) - slope) for p in (near, far))
+            share = (-first / (last - first)).nan_to_num(0.5).clamp(0, 1)
+        middle = near + share * (far - near)
+        rising = piece.sign * (piece.derivative(middle) - slope) > 0
+        near, far = torch.where(rising, near, middle), torch.where(rising, middle, far)
+    return middle
 
 
 def _overlap(piece: Piece, x: Interval) -> Interval:
     """The part of the interval that lies in the piece; an end of the interval where there is none."""
+    if isinstance(piece.lower, float) and piece.lower == -torch.inf and piece.upper == torch.inf:
+        return x
     low = torch.as_tensor(piece.lower, dtype=x.lower.dtype, device=x.lower.device)
     high = torch.as_tensor(piece.upper, dtype=x.lower.dtype, device=x.lower.device)
     return Interval(
@@ -180,11 +198,6 @@ def _finite(x: Interval) -> tuple[Tensor, Tensor]:
     """The interval's ends, infinite ones replaced by distant ones."""
     lower = torch.where(x.lower.isfinite(), x.lower, x.upper.clamp(-FAR, 0) - FAR)
     return lower, torch.where(x.upper.isfinite(), x.upper, x.lower.clamp(0, FAR) + FAR)
-
-
-def lost(tilt: Tensor, distance: Tensor) -> Tensor:
-    """How far a line falls; nothing is not infinite times zero."""
-    return torch.where((tilt > 0) & (distance > 0), tilt * distance, 0.0)
 
 
 def _hull_slopes(op: Op, x: Interval) -> list[Tensor]:

@@ -30,6 +30,7 @@ from verifier.graph.ops.smooth import (
     Elu,
     Erf,
     Exp,
+    Exponential,
     Gelu,
     GeluTanh,
     HardSwish,
@@ -57,6 +58,7 @@ Table = Mapping[type[Op], Relaxation]
 CURVES: tuple[type[Op], ...] = (
     Power,
     Exp,
+    Exponential,
     Log,
     Sin,
     Cos,
