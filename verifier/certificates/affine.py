@@ -26,8 +26,8 @@ Shape = tuple[int, ...]
 class Map:
     """`x_1 .. x_k` to `forward(x_1 .. x_k) + offset`, each `(N, n)`; `absolute` takes absolute weights.
 
-    `transpose` gives for `A (N, out)` the coefficients `(N, n)` of each argument. `offset (out,)` may be None. What only
-    `moves` entries rounds nothing.
+    `transpose` gives for `A (N, out)` the coefficients `(N, n)` of each argument. `offset (out,)` may be None. An
+    op that only `moves` entries rounds nothing.
     """
 
     forward: Callable[[Sequence[Array], bool], Array]

@@ -84,8 +84,8 @@ class Recipe:
         return size(node.shape if argument is None else self.network.graph.by_name[node.inputs[argument]].shape)
 
     def table(self, lower: Array, upper: Array, boxes: Array | None = None, known: Known = NOTHING) -> Table:
-        """Proven intervals of all nodes over the boxes `(B, n)`; `boxes` are their numbers in the recipe, `known` intervals
-        that hold there."""
+        """Proven intervals of all nodes over the boxes `(B, n)`; `boxes` are their numbers in the recipe, `known` are
+        intervals that hold there."""
         table = Table(self.network)
         for node in self.network.graph.nodes:
             table.enter(node, (lower, upper))
