@@ -129,6 +129,7 @@ def test_small_relu_networks_are_decided(search: Search, puzzle: Puzzle) -> None
         assume(False)
     assume(abs(least) > 1e-2)
     (verdict,) = search(asked, work(10.0, 5000))
+    assume(not isinstance(verdict, Unknown) or verdict.reason is not Reason.TIME)  # a slow machine says nothing
     assert kind(verdict) == ("Verified" if least > 0 else "Falsified"), (least, verdict)
 
 
@@ -164,9 +165,9 @@ def test_parts_of_one_question(search: Search, puzzle: Puzzle) -> None:
     assert len(parts) == asked.batch
     for a, b in zip(alone, parts, strict=True):
         assert kind(a) == kind(b) or not finished(a) or not finished(b)
-    if any(isinstance(v, Falsified) for v in alone):
+    if any(isinstance(v, Falsified) for v in alone) and all(finished(v) for v in parts):
         assert any(isinstance(v, Falsified) for v in parts)
-    else:
+    elif all(finished(v) for v in (*alone, *parts)):
         assert [kind(v) for v in alone] == [kind(v) for v in parts]
 
 
