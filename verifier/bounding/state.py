@@ -17,6 +17,7 @@ from verifier.errors import UnsupportedModel
 from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Affine, Input
 from verifier.graph.ops.activation import Abs, Ceil, Clip, Floor, Relu, Round, Sign
+from verifier.graph.ops.dense import Constant
 from verifier.graph.ops.pool import Max
 from verifier.interval import Interval
 from verifier.numerics import TINY, gamma, unit_roundoff
@@ -124,6 +125,7 @@ class State:
 
     def _affine(self, node: Node, op: Affine) -> Interval:
         args = [self.table[name] for name in node.inputs]
+        blurred = isinstance(op, Constant) and op.error is not None
         batch, magnitude = self.region.batch, self.graph.magnitudes[node.name]
         center = op.forward(*(x.center for x in args)).expand(batch, *node.shape)
         radius = magnitude.forward(*(x.radius for x in args)).expand(batch, *node.shape)
@@ -135,10 +137,12 @@ class State:
             loss = self._gamma(node, terms) * reach + TINY
             if self.deployed is not None and not op.moves:
                 loss = loss + in_deployed(self.deployed, terms) * reach + terms * underflow(self.deployed)
+            if isinstance(op, Constant) and op.error is not None:
+                loss = loss + op.error
             self.losses[node.name] = loss.expand(batch, *node.shape)
             radius = radius + self.losses[node.name]
         self._inherit(node, op)
-        if op.moves:  # nothing is rounded
+        if op.moves and not blurred:  # nothing is rounded
             lower, upper = op.forward(*(x.lower for x in args)), op.forward(*(x.upper for x in args))
             return Interval(lower.expand(batch, *node.shape), upper.expand(batch, *node.shape))
         return Interval(center - radius, center + radius)

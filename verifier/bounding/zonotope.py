@@ -14,6 +14,7 @@ from torch.nn import functional
 from verifier.bounding.state import State
 from verifier.graph.graph import Node
 from verifier.graph.op import Affine, Input
+from verifier.graph.ops.dense import Constant
 from verifier.interval import Interval
 from verifier.numerics import TINY, gamma
 from verifier.relaxations.relaxation import Relaxation, chord
@@ -102,7 +103,7 @@ class Zonotopes:
             reach = magnitude.forward(*(a.reach for a in args)) + 2 * offset.abs() * (1 + count)
             terms = op.terms([a.center.shape[1:] for a in args], torch.Size(node.shape))
             remainder = remainder + gamma(terms, center.dtype) * reach
-        if self.state.deployed is not None:
+        if self.state.deployed is not None or (isinstance(op, Constant) and op.error is not None):
             remainder = remainder + self.state.losses[node.name]
         return self._rounded(Form(center, generators, remainder))
 

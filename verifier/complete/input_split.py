@@ -17,6 +17,7 @@ from verifier.bounding.notes import Notes
 from verifier.bounding.propagate import Bounds, Options, propagate
 from verifier.complete.boxes import Boxes, whole
 from verifier.complete.frontier import Frontier
+from verifier.complete.narrow import Narrow, narrowed
 from verifier.complete.pace import Pace
 from verifier.complete.record import Inputs
 from verifier.complete.search import Search, Work
@@ -45,7 +46,8 @@ class InputSplit(Search):
     def __call__(self, problem: Problem, work: Work) -> list[Verdict]:
         if not isinstance(problem.region, Box):
             return [Unknown(Reason.UNSUPPORTED, -torch.inf, self.name, "only boxes are cut")] * problem.batch
-        search = _Cuts(self, problem, work)
+        plain = work.record is not None or work.deployed is not None  # both are about the network as it is
+        search = _Cuts(self, problem, work, None if plain else narrowed(problem))
         with torch.no_grad():
             search.run()
         verdicts = search.verdicts()
@@ -58,8 +60,9 @@ class InputSplit(Search):
 class _Cuts:
     """One run: the boxes still open, and what is known of each question."""
 
-    def __init__(self, method: InputSplit, problem: Problem, work: Work) -> None:
-        self.method, self.problem, self.work = method, problem, work
+    def __init__(self, method: InputSplit, asked: Problem, work: Work, narrow: Narrow | None) -> None:
+        problem = asked if narrow is None else narrow.problem
+        self.method, self.asked, self.problem, self.work, self.narrow = method, asked, problem, work, narrow
         self.clause = torch.tensor(problem.specification.clause)
         self.frontier = Frontier(whole(problem.region.box(), int(self.clause.max()) + 1))
         self.kept = kept(problem.model.graph)
@@ -68,7 +71,7 @@ class _Cuts:
         self.margin = torch.full((problem.batch,), torch.inf, dtype=torch.float64)  # the least that was proved
         self.stuck = torch.zeros(problem.batch, dtype=torch.bool)
         self.stuck_bound = torch.full((problem.batch,), torch.inf, dtype=torch.float64)
-        self.graph = problem.model.graph.to(torch.float32)
+        self.graph = asked.model.graph.to(torch.float32)
         self.attack_again, self.generator = 0.0, torch.Generator().manual_seed(work.seed)
         self.done, self.pace = 0, Pace(START, method.batch)
 
@@ -168,15 +171,15 @@ class _Cuts:
         worst = torch.where(boxes.open.T[self.clause], rows, torch.inf).argmin(0)
         slope = coefficient[worst, torch.arange(len(boxes))]
         corner = torch.where(slope > 0, boxes.lower, boxes.upper)
-        for x in (corner, (boxes.lower + boxes.upper) / 2):
-            problem = self.problem.select(boxes.owner)
-            x = problem.region.project(x.float())
+        asked = self.asked.select(boxes.owner)
+        for place in (corner, (boxes.lower + boxes.upper) / 2):
+            x = asked.region.project(self._inputs(place).float())
             y = self.graph(x).double()
-            margin = problem.specification.margin(problem.specification.values(y))
+            margin = asked.specification.margin(asked.specification.values(y))
             hits = (margin <= 0).nonzero().flatten()
             hits = hits[margin[hits].argsort()][:16]
             if len(hits):
-                self._replay(boxes.owner[hits], x[hits])
+                self._found(boxes.owner[hits], replay(asked.select(hits), x[hits], self.method.name))
 
     def _descend(self, boxes: Boxes) -> None:
         """Now and then an attack within the worst boxes: a tenth of the time at most."""
@@ -184,13 +187,22 @@ class _Cuts:
         if start < self.attack_again:
             return
         worst = boxes[boxes.bound.argsort()[:ATTACKED]]
+        asked = self.asked.select(worst.owner)
+        whole = asked.region.box()
+        lower = torch.minimum(torch.maximum(self._inputs(worst.lower), whole.lower), whole.upper)
+        upper = torch.minimum(torch.maximum(self._inputs(worst.upper), lower), whole.upper)
+        part = replace(asked, region=Box(Interval(lower, upper), Inner(lower, upper)))
         with torch.enable_grad():
-            x = Pgd(steps=12, restarts=1).propose(self.graph, self._part(worst), self.generator, self.work.late)
-        self._replay(worst.owner, x.detach().float())  # in the region itself: boxes are parts of its hull
+            points = Pgd(steps=12, restarts=1).propose(self.graph, part, self.generator, self.work.late)
+        self._found(worst.owner, replay(asked, asked.region.project(points.detach().float()), self.method.name))
         self.attack_again = time.monotonic() + 10 * (time.monotonic() - start)
 
-    def _replay(self, owner: Tensor, x: Tensor) -> None:
-        for i, answer in zip(owner.tolist(), replay(self.problem.select(owner), x, self.method.name), strict=True):
+    def _inputs(self, x: Tensor) -> Tensor:
+        """Points of the boxes as inputs of the network."""
+        return x if self.narrow is None else self.narrow.inputs(x, self.asked.region.shape)
+
+    def _found(self, owner: Tensor, answers: list[Falsified | None]) -> None:
+        for i, answer in zip(owner.tolist(), answers, strict=True):
             if answer is not None:
                 self.found.setdefault(i, answer)
 

@@ -119,6 +119,8 @@ class Encoder:
 
     def _affine(self, node: Node, op: Affine) -> Form:
         shapes, out = [torch.Size(self.graph.by_name[name].shape) for name in node.inputs], torch.Size(node.shape)
+        if isinstance(op, Constant) and op.error is not None:
+            raise UnsupportedModel(f"{node.name} is known up to an error only; programs need the network itself")
         offset = np.zeros(out.numel())
         if node.name in self.graph.offsets:
             offset = self.graph.offsets[node.name].expand(1, *out).reshape(-1).numpy().copy()

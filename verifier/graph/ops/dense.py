@@ -12,16 +12,17 @@ from verifier.graph.op import Affine
 
 @dataclass(frozen=True, eq=False)
 class Constant(Affine):
-    """No argument: `value (*shape)` for every input."""
+    """No argument: `array (*shape)` for every input, up to an `error (*shape)` where it is known only so well."""
 
     array: Tensor
+    error: Tensor | None = None
     moves: ClassVar[bool] = True
 
     def forward(self, *args: Tensor) -> Tensor:
         return self.array.unsqueeze(0)
 
     def abs(self) -> "Constant":
-        return replace(self, array=torch.zeros_like(self.array))
+        return Constant(torch.zeros_like(self.array))
 
 
 @dataclass(frozen=True, eq=False)
