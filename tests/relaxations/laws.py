@@ -31,6 +31,7 @@ from verifier.graph.ops.smooth import (
     Elu,
     Erf,
     Exp,
+    Exponential,
     Gelu,
     GeluTanh,
     HardSwish,
@@ -75,6 +76,8 @@ OPS: dict[str, Op] = {
 CURVES: dict[str, Op] = {
     **{f"power {p:g}": Power(p) for p in (2.0, 3.0, 4.0, 0.5, 1.5, -1.0, -2.0, -0.5, 2.7)},
     "exp": Exp(),
+    "exponential": Exponential(2.0),
+    "exponential falling": Exponential(0.3),
     "log": Log(),
     "sin": Sin(),
     "cos": Cos(),

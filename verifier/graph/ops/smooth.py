@@ -35,6 +35,16 @@ class Power(Op):
 
 
 @dataclass(frozen=True, eq=False)
+class Exponential(Op):
+    """A constant base, positive and not 1, to the power `x`."""
+
+    base: float
+
+    def forward(self, *args: Tensor) -> Tensor:
+        return torch.pow(self.base, args[0])
+
+
+@dataclass(frozen=True, eq=False)
 class Exp(Op):
     def forward(self, *args: Tensor) -> Tensor:
         return args[0].exp()
