@@ -31,6 +31,7 @@ from verifier.graph.op import Op
 from verifier.graph.ops.activation import Relu, Sigmoid
 from verifier.graph.ops.dense import Linear
 from verifier.graph.ops.opaque import Batchwise
+from verifier.graph.ops.smooth import Power
 from verifier.model import Model
 from verifier.problem import Problem
 from verifier.properties import robust
@@ -179,6 +180,12 @@ def test_the_question_is_as_asked() -> None:
     written = question(asked)
     assert (written["lower"] == asked.region.box().lower.flatten(1).numpy()).all()
     assert written["rows"].shape == (2, 3, 3)
+
+
+def test_what_the_checker_can_not_follow_is_told() -> None:
+    recorder, proved = recorded(easy(with_last(Power(2.0))), Crown())
+    assert proved
+    assert recorder.missing == ["d: the checker has no rule for Square"] * len(proved)
 
 
 def test_balls_have_none_yet() -> None:

@@ -337,7 +337,7 @@ def test_lying_searches_are_caught(
     tmp_path: Path,
 ) -> None:
     """With the lie something is verified that was not proved, and its certificate rejected."""
-    assert law_accepted(asked(honest), stage, tmp_path) == 1
+    assert law_accepted(asked(honest), stage, tmp_path, seconds=30.0) == 1
     with monkeypatch.context() as patch:
         patch.setattr("verifier.complete.bab.replay", lambda *_: [])
         patch.setattr("verifier.complete.input_split.replay", lambda problem, x, name: [None] * len(x))

@@ -64,6 +64,16 @@ class Network:
             raise UnsupportedModel(f"{node.name}: {error}") from error
 
 
+def without_rule(graph: Graph) -> str:
+    """Why the checker can't follow this network; empty where it can."""
+    network = Network(graph, Numbers())
+    try:
+        _ = network.maps, network.rules
+    except UnsupportedModel as error:
+        return str(error)
+    return ""
+
+
 @dataclass(eq=False)
 class Table:
     """What is proved of `B` boxes: intervals `(B, n)` of nodes, and the reach of the affine ones."""

@@ -96,8 +96,11 @@ class _Run:
         return self._search(relaxed, open_, clauses[open_])
 
     def _verified(self, margin: float) -> Verified:
-        if self.work.record is not None and self.notes is not None and not self.by_lp:
-            self.work.record.activations(self.problem, self.notes, self.growth)
+        if self.work.record is not None and self.notes is not None:
+            if self.by_lp:
+                self.work.record.skip(1, "a leaf was closed by an LP")
+            else:
+                self.work.record.activations(self.problem, self.notes, self.growth)
         return Verified(margin, self.method.name)
 
     def _search(self, relaxed: Relaxed, clauses: Tensor, bound: Tensor) -> Verdict:

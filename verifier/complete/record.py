@@ -15,9 +15,11 @@ from torch import Tensor
 from verifier.bounding.notes import Notes, Shares
 from verifier.certificates.check import digest
 from verifier.certificates.file import save
+from verifier.certificates.walk import without_rule
 from verifier.complete.boxes import Boxes
 from verifier.complete.domains import Domains
 from verifier.complete.relaxed import Relaxed
+from verifier.graph.graph import Graph
 from verifier.problem import Problem
 from verifier.regions import Box
 
@@ -32,6 +34,7 @@ class Recorder:
     entries: list[dict[str, Any]] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     proved: int = 0
+    known: dict[int, str] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -68,8 +71,14 @@ class Recorder:
         """Write all proofs, about the network in the file `model`."""
         save(path, {"model": digest(model), "entries": self.entries})
 
+    def _unsupported(self, graph: Graph) -> str:
+        if id(graph) not in self.known:
+            self.known[id(graph)] = without_rule(graph)
+        return self.known[id(graph)]
+
     def _add(self, problem: Problem, index: list[int], notes: Notes, proof: dict[str, Any]) -> None:
-        reason = notes.unsupported or ("" if isinstance(problem.region, Box) else "only boxes have certificates yet")
+        reason = notes.unsupported or self._unsupported(problem.model.graph)
+        reason = reason or ("" if isinstance(problem.region, Box) else "only boxes have certificates yet")
         if not reason and _bytes(proof) > self.limit:
             reason = f"its proof takes more than {self.limit >> 20} MiB"
         if reason:
