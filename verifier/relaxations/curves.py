@@ -175,7 +175,7 @@ def _powers(p: float) -> list[Piece]:
 
 
 def _power(p: float, x: Tensor) -> Tensor:
-    return p * x if p == 2 else p * x.pow(p - 1)
+    return p * x if p == 2 else p * (x + 0.0).pow(p - 1)  # at minus zero the root would fall
 
 
 def _power_point(p: float, side: int, slope: Tensor) -> Tensor:
