@@ -45,10 +45,11 @@ def add(call: Call) -> Value:
 
 
 def plus(call: Call, a: Tensorial, b: Tensorial) -> Wire:
-    if isinstance(b, Const):
-        return call.add(Shift(b.tensor()), a)
     if isinstance(a, Const):
-        return call.add(Shift(a.tensor()), b)
+        a, b = b, a
+    if isinstance(b, Const):
+        x = call.to_wire(a)
+        return x if neutral(call, b, 0, x) else call.add(Shift(b.tensor()), x)
     return call.add(Sum((1, 1)), a, b)
 
 
@@ -56,11 +57,16 @@ def sub(call: Call) -> Value:
     return minus(call, *operands(call))
 
 
+def neutral(call: Call, constant: Const, value: int, x: Wire) -> bool:
+    """Does combining `x` with the constant, all `value`, give `x` itself? A node less is one less that is rounded."""
+    return bool((constant.array == value).all()) and call.broadcast(constant, x) == x.shape
+
+
 def minus(call: Call, a: Tensorial, b: Tensorial) -> Wire:
     if isinstance(b, Const):
-        return call.add(Shift(-b.tensor()), a)
+        return plus(call, a, Const(-b.array.astype(np.float64), b.type))
     if isinstance(a, Const):
-        return call.add(Shift(a.tensor()), negative(call, b))
+        return plus(call, a, negative(call, b))
     return call.add(Sum((1, -1)), a, b)
 
 
@@ -77,10 +83,11 @@ def mul(call: Call) -> Value:
 
 
 def times(call: Call, a: Tensorial, b: Tensorial) -> Wire:
-    if isinstance(b, Const):
-        return call.add(Scale(b.tensor()), a)
     if isinstance(a, Const):
-        return call.add(Scale(a.tensor()), b)
+        a, b = b, a
+    if isinstance(b, Const):
+        x = call.to_wire(a)
+        return x if neutral(call, b, 1, x) else call.add(Scale(b.tensor()), x)
     if a == b:
         return call.add(Power(2.0), a)
     return call.add(Product(), call.add(Stack(), a, b))

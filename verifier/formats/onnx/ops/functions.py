@@ -11,7 +11,7 @@ from torch import Tensor
 from verifier.formats.onnx.call import Call, Obstacle
 from verifier.formats.onnx.ops.activation import scalar
 from verifier.formats.onnx.ops.arithmetic import operands
-from verifier.formats.onnx.values import Const, Value, is_integer
+from verifier.formats.onnx.values import Const, Value, Wire, is_integer
 from verifier.graph.op import Op
 from verifier.graph.ops.dense import Constant, Scale
 from verifier.graph.ops.opaque import Pointwise
@@ -25,6 +25,7 @@ from verifier.graph.ops.smooth import (
     Elu,
     Erf,
     Exp,
+    Exponential,
     Gelu,
     GeluTanh,
     HardSwish,
@@ -67,6 +68,8 @@ def power(call: Call) -> Value:
     x, exponent = operands(call)
     if is_integer(x.type) and not (isinstance(exponent, Const) and (exponent.array >= 0).all()):
         raise Obstacle("an integer to a power that is not known to be positive")
+    if isinstance(x, Const) and isinstance(exponent, Wire):
+        return _exponential(call, x, exponent)
     uniform = isinstance(exponent, Const) and exponent.array.size and np.ptp(exponent.array) == 0
     if not isinstance(exponent, Const) or not uniform or call.broadcast(x, exponent) != x.shape:
         return call.add(Pointwise("Pow", torch.pow), x, exponent)
@@ -76,6 +79,14 @@ def power(call: Call) -> Value:
     if p == 0:
         return call.add(Constant(torch.ones(x.shape, dtype=torch.float64)), type=x.type)
     return call.add(Power(p), x)
+
+
+def _exponential(call: Call, base: Const, x: Wire) -> Value:
+    """Powers of one positive constant are bounded, others only evaluated."""
+    bases = np.unique(base.array)
+    if bases.size != 1 or not 0 < bases[0] < np.inf or bases[0] == 1 or call.broadcast(base, x) != x.shape:
+        return call.add(Pointwise("Pow", torch.pow), base, x, type=base.type)
+    return call.add(Exponential(float(bases[0])), x, type=base.type)
 
 
 def elu(call: Call) -> Value:
