@@ -115,7 +115,9 @@ class Leaves:
         known = min(place.shape[1], self.beta.shape[1])
         beta[:, :known] = self.beta[part, :known]
         force, at = numbers.array(np.where(place >= 0, beta * side, 0.0)), numbers.array(point)
-        lines, empty, pulls, pulled = {}, np.zeros(count, dtype=bool), {}, numbers.zeros((count,))
+        lines: dict[str, Lines] = {}
+        pulls: dict[str, Array] = {}
+        empty, pulled = np.zeros(count, dtype=bool), numbers.zeros((count,))
         for site in self.sites:
             mine = (place >= site.first) & (place < site.first + len(site.entries))
             where, column = np.nonzero(mine)

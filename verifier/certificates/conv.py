@@ -27,9 +27,7 @@ def convolution(
         x = _framed(x.reshape(-1, *wide[1:]), op.padding, op, narrow)
         total: Array | None = None
         for place, at in _positions(op, w, narrow):
-            part = np.concatenate(
-                [_mixed(x[:, c][at], w[o][(..., *place)].T) for c, o in _groups(op, x.shape[1], w)], 1
-            )
+            part = np.concatenate([_mixed(x[:, c][at], _at(w[o], place).T) for c, o in _groups(op, x.shape[1], w)], 1)
             total = part if total is None else total + part
         assert total is not None
         return total
@@ -41,7 +39,7 @@ def convolution(
         total = np.zeros((len(a), wide[1], *frame), dtype=a.dtype)
         for place, at in _positions(op, w, narrow):
             for c, o in _groups(op, wide[1], w):
-                total[:, c][at] += _mixed(a[:, o], w[o][(..., *place)])
+                total[:, c][at] += _mixed(a[:, o], _at(w[o], place))
         inside = tuple(slice(p, p + n) for p, n in zip(op.padding, wide[2:], strict=True))
         return total[(slice(None), slice(None), *inside)]
 
@@ -54,6 +52,13 @@ def convolution(
         return ((scatter(a, weight) if isinstance(op, Conv) else gather(a, weight)).reshape(len(a), -1),)
 
     return forward, transpose, bias
+
+
+def _at(w: Array, place: tuple[int, ...]) -> Array:
+    """The kernel's matrix at one position: `(out, in)`."""
+    for k in place:
+        w = w[:, :, k]
+    return w
 
 
 def _mixed(x: Array, w: Array) -> Array:

@@ -45,20 +45,21 @@ class Boxes:
 
     def __getitem__(self, index: Array | slice) -> "Boxes":
         known = {name: (low[index], high[index]) for name, (low, high) in self.known.items()}
-        fields = (self.node, self.owner, self.low, self.high, self.open)
-        return Boxes(*(x[index] for x in fields), known)
+        low, high = self.low[index], self.high[index]
+        return Boxes(self.node[index], self.owner[index], low, high, self.open[index], known)
 
 
 def joined(parts: Sequence[Boxes]) -> Boxes:
     """All of them, behind each other."""
-    fields = [
-        np.concatenate([getattr(part, name) for part in parts]) for name in ("node", "owner", "low", "high", "open")
-    ]
+
+    def of(name: str) -> Array:
+        return np.concatenate([getattr(part, name) for part in parts])
+
     known = {
         name: (np.concatenate([p.known[name][0] for p in parts]), np.concatenate([p.known[name][1] for p in parts]))
         for name in parts[0].known
     }
-    return Boxes(*fields, known)
+    return Boxes(of("node"), of("owner"), of("low"), of("high"), of("open"), known)
 
 
 class Forest:
@@ -87,7 +88,7 @@ class Forest:
             if len(boxes.node) > most:
                 waiting.append(boxes[most:])
                 boxes = boxes[:most]
-            bounded = self.bounded[boxes.node]
+            bounded: Array = self.bounded[boxes.node]
             for part in (self._bound(boxes[bounded]) if bounded.any() else None, boxes[~bounded]):
                 if part is None or not len(part.node):
                     continue

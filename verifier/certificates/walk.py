@@ -119,20 +119,10 @@ class Table:
             center, reach = center + op.offset, reach + abs(op.offset)
         self.reach[node.name] = np.broadcast_to(reach, (boxes, reach.shape[1]))
         if op.moves:
-            low, high = op.forward(low, False), op.forward(high, False)
-            return (low, high) if op.offset is None else (low + op.offset, high + op.offset)
+            exact = op.forward(low, False), op.forward(high, False)
+            return exact if op.offset is None else (exact[0] + op.offset, exact[1] + op.offset)
         radius = radius + network.gammas[node.name] * reach + network.numbers.tiny
         return tuple(np.broadcast_to(x, self.reach[node.name].shape) for x in (center - radius, center + radius))  # type: ignore[return-value]
-
-    def select(self, boxes: Array) -> "Table":
-        """What is known of some of the boxes."""
-        picked = [{name: x[boxes] for name, x in d.items()} for d in (self.lower, self.upper, self.reach)]
-        return Table(self.network, *picked, {name: _lines_at(lines, boxes) for name, lines in self.lines.items()})
-
-
-def _lines_at(lines: Lines, boxes: Array) -> Lines:
-    least = None if lines.least is None else lines.least[boxes]
-    return Lines(lines.low[boxes], lines.high[boxes], least, lines.greatest[boxes])
 
 
 @dataclass(frozen=True, eq=False)

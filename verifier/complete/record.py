@@ -34,7 +34,7 @@ class Recorder:
     entries: list[dict[str, Any]] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     proved: int = 0
-    known: dict[int, str] = field(default_factory=dict)
+    known: dict[int, tuple[Graph, str]] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -73,8 +73,8 @@ class Recorder:
 
     def _unsupported(self, graph: Graph) -> str:
         if id(graph) not in self.known:
-            self.known[id(graph)] = without_rule(graph)
-        return self.known[id(graph)]
+            self.known[id(graph)] = graph, without_rule(graph)
+        return self.known[id(graph)][1]
 
     def _add(self, problem: Problem, index: list[int], notes: Notes, proof: dict[str, Any]) -> None:
         reason = notes.unsupported or self._unsupported(problem.model.graph)
