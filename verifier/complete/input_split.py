@@ -5,14 +5,14 @@ float64 already, so a box that leaves the search is proved.
 """
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from verifier.attacks.attack import replay
 from verifier.attacks.pgd import Pgd
-from verifier.bounding.methods import Crown, Method
+from verifier.bounding.methods import Crown, Method, Zonotope
 from verifier.bounding.notes import Notes
 from verifier.bounding.propagate import Bounds, Options, propagate
 from verifier.complete.boxes import Boxes, whole
@@ -30,6 +30,8 @@ from verifier.regions.box import Inner
 from verifier.verdict import Falsified, Reason, Unknown, Verdict, Verified
 
 ATTACKED = 32  # boxes in which an attack starts
+COPIES = 16  # numbers of each entry of the network that a box takes while it is bounded
+MANY, FORWARDS = 2000, 4  # neurons, and inputs that vary, from and up to which bounds go forwards
 KEPT = 4096  # entries of a box's intervals, at most
 START = 64  # boxes of the first round
 NARROW = 2.0**-40  # of a box's magnitude: beyond that cutting proves nothing
@@ -37,9 +39,10 @@ NARROW = 2.0**-40  # of a box's magnitude: beyond that cutting proves nothing
 
 @dataclass(frozen=True)
 class InputSplit(Search):
-    """Boxes are bounded by `bound`, up to `batch` at a time, and cut along the input that moves the open rows most."""
+    """Boxes are bounded by `bound` (None: what suits the network), up to `batch` at a time, and cut along the input that
+    moves the open rows most."""
 
-    bound: Method = field(default_factory=Crown)
+    bound: Method | None = None
     batch: int = 2048
     name = "input-split"
 
@@ -65,6 +68,7 @@ class _Cuts:
         self.method, self.asked, self.problem, self.work, self.narrow = method, asked, problem, work, narrow
         self.clause = torch.tensor(problem.specification.clause)
         self.frontier = Frontier(whole(problem.region.box(), int(self.clause.max()) + 1))
+        self.bound = method.bound or suited(problem)
         self.kept = kept(problem.model.graph)
         self.growth = Inputs(problem.batch) if work.record is not None else None
         self.found: dict[int, Falsified] = {}
@@ -73,7 +77,7 @@ class _Cuts:
         self.stuck_bound = torch.full((problem.batch,), torch.inf, dtype=torch.float64)
         self.graph = asked.model.graph.to(torch.float32)
         self.attack_again, self.generator = 0.0, torch.Generator().manual_seed(work.seed)
-        self.done, self.pace = 0, Pace(START, method.batch)
+        self.done, self.pace = 0, Pace(START, min(method.batch, limit(problem, work)))
 
     def run(self) -> None:
         while len(self.frontier) and not self.work.late() and self.done < self.work.domains:
@@ -151,7 +155,7 @@ class _Cuts:
             notes=notes,
             known=boxes.known,
         )
-        bounds = propagate(problem.model.graph, problem.region, self.method.bound, problem.specification, options)
+        bounds = propagate(problem.model.graph, problem.region, self.bound, problem.specification, options)
         return None if work.late() else bounds
 
     def _close(self, boxes: Boxes, problem: Problem, rows: Tensor) -> Boxes:
@@ -252,5 +256,23 @@ class _Cuts:
 def kept(graph: Graph) -> tuple[str, ...]:
     """The nodes whose intervals a box passes on to its parts: those that are bounded by walks, unless they are many."""
     names = {n.inputs[0] for n in graph.nodes if not isinstance(n.op, Affine | Input)}
-    entries = sum(torch.Size(graph.by_name[name].shape).numel() for name in names)
-    return tuple(names) if entries <= KEPT else ()
+    return tuple(names) if undecided(graph) <= KEPT else ()
+
+
+def suited(problem: Problem) -> Method:
+    """Walks back from every neuron, unless they are many: forwards, the cost does not grow with their number."""
+    box = problem.region.box()
+    vary = int((box.lower < box.upper).flatten(1).sum(1).max())
+    return Zonotope(symbols=vary) if undecided(problem.model.graph) > MANY and vary <= FORWARDS else Crown()
+
+
+def undecided(graph: Graph) -> int:
+    """How many entries nonlinear nodes read."""
+    names = {n.inputs[0] for n in graph.nodes if not isinstance(n.op, Affine | Input)}
+    return sum(torch.Size(graph.by_name[name].shape).numel() for name in names)
+
+
+def limit(problem: Problem, work: Work) -> int:
+    """How many boxes fit into memory at once."""
+    entries = sum(torch.Size(node.shape).numel() for node in problem.model.graph.nodes)
+    return max(1, work.bytes // (8 * COPIES * entries))

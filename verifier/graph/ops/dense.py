@@ -1,13 +1,17 @@
 """Affine ops on dense tensors: constants, matrix products, scaling, shifts and sums."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from verifier.graph.op import Affine
+
+LARGE, SPARSE = 2**16, 0.02  # entries, and the share of them that differs from zero, of a weight that counts as sparse
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,13 +31,20 @@ class Constant(Affine):
 
 @dataclass(frozen=True, eq=False)
 class Linear(Affine):
-    """`x (..., in) -> x W' + b (..., out)` on the last axis, with `weight (out, in)` and `bias (out)`."""
+    """`x (..., in) -> x W' + b (..., out)` on the last axis, with `weight (out, in)` and `bias (out)`.
+
+    A large weight of mostly zeros (networks that compute minima and maxima by differences have them) is multiplied as a
+    sparse one: tllverifybench's N=40 took 30 times as long without.
+    """
 
     weight: Tensor
     bias: Tensor | None = None
 
     def forward(self, *args: Tensor) -> Tensor:
-        return torch.nn.functional.linear(args[0], self.weight, self.bias)
+        if self._sparse is None:
+            return torch.nn.functional.linear(args[0], self.weight, self.bias)
+        out = _product(self._sparse[0], args[0])
+        return out if self.bias is None else out + self.bias
 
     def abs(self) -> "Linear":
         return Linear(self.weight.abs())
@@ -42,7 +53,23 @@ class Linear(Affine):
         return max(self.weight.shape)
 
     def transport(self, coefficient: Tensor, shapes: Sequence[torch.Size]) -> tuple[Tensor, ...]:
-        return (coefficient @ self.weight,)
+        if self._sparse is None:
+            return (coefficient @ self.weight,)
+        return (_product(self._sparse[1], coefficient),)
+
+    @cached_property
+    def _sparse(self) -> tuple[Tensor, Tensor] | None:
+        """The weight and its transpose, where that is worth it."""
+        if self.weight.numel() < LARGE or self.weight.count_nonzero() > SPARSE * self.weight.numel():
+            return None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that torch's sparse matrices are new
+            return self.weight.to_sparse_csr(), self.weight.T.contiguous().to_sparse_csr()
+
+
+def _product(matrix: Tensor, x: Tensor) -> Tensor:
+    """`x (..., n)` times the transpose of a sparse `matrix (m, n)`: `(..., m)`."""
+    return torch.sparse.mm(matrix, x.reshape(-1, x.shape[-1]).T).T.reshape(*x.shape[:-1], matrix.shape[0])
 
 
 @dataclass(frozen=True, eq=False)
