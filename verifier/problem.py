@@ -12,7 +12,7 @@ from verifier.errors import InputError
 from verifier.graph.graph import Graph, Node
 from verifier.graph.ops.opaque import Batchwise
 from verifier.graph.ops.shape import Reshape
-from verifier.graph.ops.softmax import Rolled, Softmax
+from verifier.graph.ops.softmax import Differences, Softmax
 from verifier.model import Model
 from verifier.properties import Specification
 from verifier.regions import Region
@@ -77,7 +77,7 @@ def _is_softmax(graph: Graph, node: Node) -> bool:
     """Over all its entries: between different sums the order would not be kept."""
     op = node.op
     if isinstance(op, Softmax):
-        return isinstance(graph.by_name[node.inputs[0]].op, Rolled) and node.shape[-1] == math.prod(node.shape)
+        return isinstance(graph.by_name[node.inputs[0]].op, Differences) and node.shape[-1] == math.prod(node.shape)
     if not (isinstance(op, Batchwise) and isinstance(op.function, partial)):
         return False
     if op.function.func not in (torch.softmax, torch.log_softmax):

@@ -28,7 +28,7 @@ from verifier.graph.ops.pool import Max
 from verifier.graph.ops.product import Product
 from verifier.graph.ops.shape import Concat, Gather, Pad, Pick, Reshape, Stack, Transpose
 from verifier.graph.ops.smooth import Exp, Gelu, Power, Sin
-from verifier.graph.ops.softmax import Softmax, rolled
+from verifier.graph.ops.softmax import Differences, Softmax
 
 LARGEST = 72  # entries of a node; beyond that layers that grow are left out
 
@@ -270,8 +270,8 @@ def _standardise(g: Grower) -> None:
 
 def _shares(g: Grower) -> None:
     if g.shape[-1] <= 5:
-        g.add(rolled(len(g.shape), g.shape[-1]))
-        g.add(Softmax())
+        g.add(Differences())
+        g.add(Softmax(whole=True))
 
 
 def _choice(g: Grower) -> None:

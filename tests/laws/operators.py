@@ -11,7 +11,7 @@ from verifier.graph.op import Affine
 from verifier.graph.ops.conv import Conv, ConvTranspose
 from verifier.graph.ops.dense import Constant, Contract, Linear, Multiply, Reduce, Scale, Shift, Sum
 from verifier.graph.ops.shape import Concat, Expand, Gather, Pad, Pick, Reshape, Stack, Transpose
-from verifier.graph.ops.softmax import rolled
+from verifier.graph.ops.softmax import Differences
 
 Shapes = tuple[tuple[int, ...], ...]
 
@@ -45,7 +45,8 @@ def operators(seed: int) -> list[tuple[Affine, Shapes]]:
         (Concat(1), ((2, 1), (2, 3))),
         (Stack(), ((2, 1), (3,), (1, 2, 3))),
         (Gather(torch.tensor([[2, 0], [2, 2]]), 1), ((2, 3),)),
-        (rolled(2, 3), ((2, 3),)),
+        (Differences(), ((2, 3),)),
+        (Differences(), ((2, 1, 5),)),
         (Pick(window_index((1, 2), [Window(5, 3, 2), Window(4, 2, 1)])), image),
         (Expand((2, 2, 3)), ((2, 1),)),
         (Pad(((0, 0), (0, 0), (1, 2), (-1, 1)), fill=0.5), image),

@@ -74,7 +74,8 @@ class Affine(Op):
         with torch.enable_grad():
             zeros = [coefficient.new_zeros((1, *s)).expand(count, *s).detach().requires_grad_() for s in shapes]
             out = self.forward(*zeros)
-            return torch.autograd.grad(out, zeros, coefficient, create_graph=coefficient.requires_grad)
+            total = (out * coefficient).sum()  # given apart, coefficients would make torch import sympy: 0.8 s
+            return torch.autograd.grad(total, zeros, create_graph=coefficient.requires_grad)
 
     def at_zero(self, shapes: Sequence[torch.Size], like: Tensor) -> Tensor:
         """The op's offset, `forward(0)`, of shape `(1, *out)`."""

@@ -1,8 +1,8 @@
-"""The share of the first entry in a softmax along the last axis.
+"""The share of an entry in a softmax, `1 / S` with `S = 1 + sum(exp(x_j))` over how far the others lie above it.
 
-With `d_j = x_j - x_0` the share is `1 / S`, `S = 1 + sum(exp(d_j))` over the others. Below, a tangent of the reciprocal
-meets chords of the exponentials; above, a chord of the reciprocal meets tangents of the exponentials. The first is the
-lower bound "ER" of Wei et al. 2023 (Convex bounds on the softmax function), section 3, made linear.
+Below, a tangent of the reciprocal meets chords of the exponentials; above, a chord of the reciprocal meets tangents of
+the exponentials. The first is the lower bound "ER" of Wei et al. 2023 (Convex bounds on the softmax function), section
+3, made linear. Its argument are differences: bounded by walks, they are much closer than those of two intervals.
 """
 
 from dataclasses import dataclass
@@ -40,9 +40,8 @@ class SoftmaxRelaxation(Relaxation):
         return coefficient.unsqueeze(-1)
 
     def image(self, op: Op, x: Interval) -> Interval:
-        """A share grows with its own entry and falls with all others."""
-        low, high = own_first(x.lower, x.upper), own_first(x.upper, x.lower)
-        return Interval(op.forward(low), op.forward(high))
+        """A share falls with all differences."""
+        return Interval(op.forward(x.upper), op.forward(x.lower))
 
     def range(self, op: Op, x: Interval) -> tuple[Slopes, Slopes]:
         """From level lines to the planes."""
@@ -71,11 +70,6 @@ class SoftmaxRelaxation(Relaxation):
         return (x.lower == x.upper).all(-1, keepdim=True).expand_as(x.lower)
 
 
-def own_first(own: Tensor, others: Tensor) -> Tensor:
-    """The first entry of one, the others of the other."""
-    return torch.cat([own[..., :1], others[..., 1:]], dim=-1)
-
-
 def _least(plane: Plane, end: Tensor, slope: Tensor, x: Interval) -> Tensor:
     """At most the least value of `f - slope . x`, for an `f` above the plane and above `end`, hence above every mixture
     of the two. Three mixtures are tried: the one next to the slope, and the two alone."""
@@ -95,31 +89,25 @@ def _below(x: Interval) -> Plane:
     """Exponentials by chords, their sum then by a tangent of the reciprocal, where the plane is highest at the centre.
 
     A chord is moved up to lie above both ends, however its slope was rounded."""
-    low, high = x.lower[..., 1:] - x.upper[..., :1], x.upper[..., 1:] - x.lower[..., :1]
+    low, high = x.lower, x.upper
     first, last = low.exp(), high.exp()
     width = high - low
     rise = torch.where(width > 0, (last - first) / width.clamp(min=torch.finfo(width.dtype).tiny), 0.0)
     start = torch.maximum(first - rise * low, last - rise * high)
-    center = x.center[..., 1:] - x.center[..., :1]
-    at = 1 + (rise * center + start).sum(-1)
+    at = 1 + (rise * x.center + start).sum(-1)
     at = torch.maximum(at, 1 + last.sum(-1) / 2)
     share = 1 / at
     weight = (share * share).unsqueeze(-1) * rise
-    return Plane(_over_differences(-weight), share * (2 - share) - share * share * start.sum(-1))
+    return Plane(-weight, share * (2 - share) - share * share * start.sum(-1))
 
 
 def _above(x: Interval) -> Plane:
     """The reciprocal by its chord, moved up likewise; the exponentials by tangents at the centre."""
-    low, high = x.lower[..., 1:] - x.upper[..., :1], x.upper[..., 1:] - x.lower[..., :1]
+    low, high = x.lower, x.upper
     least, most = 1 + low.exp().sum(-1), 1 + high.exp().sum(-1)
     fall = 1 / (least * most)
     start = torch.maximum(1 / least + fall * least, 1 / most + fall * most)
     place = low / 2 + high / 2
     rise = place.exp()
     weight = fall.unsqueeze(-1) * rise
-    return Plane(_over_differences(-weight), start - fall - (weight * (1 - place)).sum(-1))
-
-
-def _over_differences(weight: Tensor) -> Tensor:
-    """`sum(weight_j * (x_j - x_0))` as slopes over all entries."""
-    return torch.cat([-weight.sum(-1, keepdim=True), weight], dim=-1)
+    return Plane(-weight, start - fall - (weight * (1 - place)).sum(-1))

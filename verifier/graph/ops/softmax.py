@@ -1,30 +1,63 @@
-"""Softmax, one entry at a time: every entry of the result has a row of its own that starts with its own argument."""
+"""Softmax, one entry at a time: a share depends on how far the other arguments lie above its own."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from verifier.graph.op import Op
-from verifier.graph.ops.shape import Gather
+from verifier.graph.op import Affine, Op
 
-MAX_ROLLED = 2**20  # entries of a rolled argument; beyond that a softmax is evaluated, but not bounded
+MAX_ROLLED = 2**20  # differences of one softmax; beyond that it is evaluated, but not bounded
 
 
 @dataclass(frozen=True, eq=False)
 class Softmax(Op):
-    """The share of the first entry along the last axis, which disappears: `1 / sum(exp(x_j - x_0))`."""
+    """`1 / (1 + sum(exp(d_j)))` along the last axis, which disappears.
+
+    `whole` promises that the argument is all `Differences` of one tensor: shares along the output's last axis sum to 1.
+    """
+
+    whole: bool = False
 
     def forward(self, *args: Tensor) -> Tensor:
-        return torch.softmax(args[0], dim=-1)[..., 0]
+        own = torch.zeros_like(args[0][..., :1]) if args[0].shape[-1] else args[0].new_zeros(*args[0].shape[:-1], 1)
+        return torch.softmax(torch.cat([own, args[0]], dim=-1), dim=-1)[..., 0]
 
 
 @dataclass(frozen=True, eq=False)
-class Rolled(Gather):
-    """`(*, n)` to `(*, n, n)`: row `i` holds all entries of the last axis, the `i`-th in front."""
+class Differences(Affine):
+    """`(*, n)` to `(*, n, n - 1)`: row `i` holds how far the entries after the `i`-th, in turn, lie above it."""
+
+    def forward(self, *args: Tensor) -> Tensor:
+        (x,) = args
+        size = x.shape[-1]
+        place = torch.arange(size, device=x.device)
+        others = x[..., (place[:, None] + place[1:]) % size]
+        return others - x.unsqueeze(-1)
+
+    def abs(self) -> Affine:
+        return _Sums()
+
+    def transport(self, coefficient: Tensor, shapes: Sequence[torch.Size]) -> tuple[Tensor, ...]:
+        """Row `i` gives entry `i + k` what stands in column `k`, and takes all of it from its own."""
+        return (_received(coefficient) - coefficient.sum(-1),)
+
+    def terms(self, shapes: Sequence[torch.Size], out: torch.Size) -> int:
+        return 2 * out[-2]
 
 
-def rolled(rank: int, size: int) -> Rolled:
-    """For an argument with `rank` axes, the last of length `size`."""
-    place = torch.arange(size)
-    return Rolled((place[:, None] + place) % size, rank - 1)
+class _Sums(Differences):
+    def forward(self, *args: Tensor) -> Tensor:
+        return super().forward(*args) + 2 * args[0].unsqueeze(-1)
+
+    def transport(self, coefficient: Tensor, shapes: Sequence[torch.Size]) -> tuple[Tensor, ...]:
+        return (_received(coefficient) + coefficient.sum(-1),)
+
+
+def _received(coefficient: Tensor) -> Tensor:
+    """`(N, *, n, n - 1)` to `(N, *, n)`: the sum of what every entry has in the rows of the others."""
+    size = coefficient.shape[-2]
+    entry, back = torch.arange(size, device=coefficient.device), torch.arange(1, size, device=coefficient.device)
+    row = (entry[:, None] - back) % size
+    return coefficient[..., row, back - 1].sum(-1)

@@ -12,7 +12,7 @@ from verifier.formats.onnx.ops.dense import reshape
 from verifier.formats.onnx.ops.shape import permuted
 from verifier.formats.onnx.values import Value, Wire
 from verifier.graph.ops.opaque import Batchwise
-from verifier.graph.ops.softmax import MAX_ROLLED, Softmax, rolled
+from verifier.graph.ops.softmax import MAX_ROLLED, Differences, Softmax
 
 
 def hardmax(x: Tensor, dim: int) -> Tensor:
@@ -33,7 +33,7 @@ def softmax(call: Call, x: Wire, axis: int) -> Wire:
 
 
 def _shares(call: Call, x: Wire) -> Wire:
-    return call.add(Softmax(), call.add(rolled(len(x.shape), x.shape[-1]), x))
+    return call.add(Softmax(whole=True), call.add(Differences(), x))
 
 
 def opaque(name: str, function: Callable[..., Tensor]) -> Callable[[Call, Wire, int], Wire]:

@@ -15,7 +15,7 @@ from verifier.graph.lower import largest_entry
 from verifier.graph.ops.dense import Scale, Shift
 from verifier.graph.ops.opaque import Batchwise
 from verifier.graph.ops.smooth import Power
-from verifier.graph.ops.softmax import MAX_ROLLED, Softmax, rolled
+from verifier.graph.ops.softmax import MAX_ROLLED, Differences, Softmax
 
 
 def batch_norm(site: Site, x: Ref, weight: Any, bias: Any, mean: Any, variance: Any, epsilon: float) -> Ref:
@@ -107,7 +107,7 @@ def softmax(site: Site, x: Ref, dim: int, precision: Any = None) -> Ref:
 
 
 def shares(site: Site, x: Ref) -> Ref:
-    return site.add(Softmax(), site.add(rolled(site.rank(x), site.shape(x)[-1]), x, part="rolled"))
+    return site.add(Softmax(whole=True), site.add(Differences(), x, part="differences"))
 
 
 def over_axis(name: str, function: Any) -> Lowering:
