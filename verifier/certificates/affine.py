@@ -189,13 +189,17 @@ def _placed(
     gathers = [_Gather(place, size(shape), numbers) for place, shape in zip(places, shapes, strict=True)]
 
     def forward(xs: Sequence[Array], absolute: bool) -> Array:
-        parts = [g(x) * (np.abs(w) if absolute else w) for g, x, w in zip(gathers, xs, weights, strict=True)]
+        parts = [_times(g(x), np.abs(w) if absolute else w) for g, x, w in zip(gathers, xs, weights, strict=True)]
         return sum(parts[1:], parts[0])
 
     def transpose(a: Array) -> tuple[Array, ...]:
-        return tuple(g.back(a * w) for g, w in zip(gathers, weights, strict=True))
+        return tuple(g.back(_times(a, w)) for g, w in zip(gathers, weights, strict=True))
 
     return Map(forward, transpose, offset)
+
+
+def _times(x: Array, weight: Array | int) -> Array:
+    return x if isinstance(weight, int) and weight == 1 else x * weight
 
 
 class _Gather:
@@ -206,11 +210,14 @@ class _Gather:
         self.read = np.flatnonzero(places >= 0)
         self.all = len(self.read) == len(places)
         self.places, self.length = places[self.read], len(places)
+        self.nothing = self.length == count and np.array_equal(self.places, np.arange(count))  # no entry moves
         self.order = np.argsort(self.places, kind="stable")
         self.targets, self.firsts = np.unique(self.places[self.order], return_index=True)
         self.once = len(self.targets) == len(self.places)
 
     def __call__(self, x: Array) -> Array:
+        if self.nothing:
+            return x
         if self.all:
             return x[:, self.places]
         out = self.numbers.zeros((len(x), self.length))
@@ -218,6 +225,8 @@ class _Gather:
         return out
 
     def back(self, a: Array) -> Array:
+        if self.nothing:
+            return a
         out = self.numbers.zeros((len(a), self.count))
         if self.once:
             out[:, self.places] = a[:, self.read]

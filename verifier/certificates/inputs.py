@@ -92,7 +92,7 @@ class Forest:
             for part in (self._bound(boxes[bounded]) if bounded.any() else None, boxes[~bounded]):
                 if part is None or not len(part.node):
                     continue
-                part = part[part.open.any(1) & (part.low <= part.high).all(1)]
+                part = part[np.flatnonzero(part.open.any(1) & (part.low <= part.high).all(1))]
                 leaf = self.tree.place[part.node] < 0
                 left = part[leaf]
                 failed += [(int(left.owner[i]), left.low[i], left.high[i]) for i in range(len(left.node))]

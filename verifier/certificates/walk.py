@@ -173,15 +173,16 @@ class Walk:
     def _step(self, node: Node, a: Array) -> tuple[Array, Array, tuple[Array, ...]]:
         """What stays behind as a constant, the reach, and the coefficients of the node's arguments."""
         table, numbers = self.table, self.table.network.numbers
-        up, down = np.maximum(a, 0), np.minimum(a, 0)
-        if isinstance(node.op, Input) or node.name in self.stops:
-            value = numbers.dot(up, table.lower[node.name]) + numbers.dot(down, table.upper[node.name])
-            return value, table.magnitude(node.name), ()
-        if isinstance(node.op, Affine):
+        if isinstance(node.op, Affine) and node.name not in self.stops:
             op = table.network.maps[node.name]
             parts = op.transpose(a.reshape(-1, a.shape[-1]))
             value = numbers.zeros((1, 1)) if op.offset is None else numbers.dot(a, op.offset[None])
             return value, table.reach[node.name], tuple(p.reshape(*a.shape[:2], -1) for p in parts)
+        down = np.minimum(a, 0)
+        up = a - down
+        if isinstance(node.op, Input) or node.name in self.stops:
+            value = numbers.dot(up, table.lower[node.name]) + numbers.dot(down, table.upper[node.name])
+            return value, table.magnitude(node.name), ()
         line, group = self.lines[node.name], table.network.rules[node.name].group
         value = numbers.dot(down, line.greatest)
         ends = abs(line.greatest)
