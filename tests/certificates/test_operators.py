@@ -121,7 +121,7 @@ def test_lines_and_intervals_enclose(op: Op, shape: tuple[int, ...], seed: int, 
 
 
 def test_shares_and_sums() -> None:
-    """A byte means the same in both arithmetics up to rounding; sums are rounded downwards, and not at all where exact."""
+    """A byte means the same in both arithmetics up to rounding; sums are rounded downwards, and not where exact."""
     floats, fractions = Numbers(), Numbers(exact=True)
     every = np.arange(256, dtype=np.uint8)
     assert np.allclose(floats.shares(every), fractions.shares(every).astype(float), rtol=1e-15)
