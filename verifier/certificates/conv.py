@@ -24,24 +24,22 @@ def convolution(
 
     def gather(x: Array, w: Array) -> Array:
         """Every position of the kernel sees the wide side with a step: `(M, *wide) -> (M, *narrow)`."""
-        x = _framed(x.reshape(-1, *wide[1:]), op.padding, op, narrow)
-        total: Array | None = None
+        x = _last(_framed(x.reshape(-1, *wide[1:]), op.padding, op, narrow))
+        total = np.zeros((len(x), *narrow[2:], narrow[1]), dtype=x.dtype)
         for place, at in _positions(op, w, narrow):
-            part = np.concatenate([_mixed(x[:, c][at], _at(w[o], place).T) for c, o in _groups(op, x.shape[1], w)], 1)
-            total = part if total is None else total + part
-        assert total is not None
-        return total
+            for c, o in _groups(op, wide[1], w):
+                total[..., o] += _mixed(x[at][..., c], _at(w[o], place).T)
+        return np.moveaxis(total, -1, 1)
 
     def scatter(a: Array, w: Array) -> Array:
         """The transpose: each position adds to what it saw."""
-        a = a.reshape(-1, *narrow[1:])
-        frame = _frame(op, narrow, wide)
-        total = np.zeros((len(a), wide[1], *frame), dtype=a.dtype)
+        a = _last(a.reshape(-1, *narrow[1:]))
+        total = np.zeros((len(a), *_frame(op, narrow, wide), wide[1]), dtype=a.dtype)
         for place, at in _positions(op, w, narrow):
             for c, o in _groups(op, wide[1], w):
-                total[:, c][at] += _mixed(a[:, o], _at(w[o], place))
+                total[at][..., c] += _mixed(a[..., o], _at(w[o], place))
         inside = tuple(slice(p, p + n) for p, n in zip(op.padding, wide[2:], strict=True))
-        return total[(slice(None), slice(None), *inside)]
+        return np.moveaxis(total[(slice(None), *inside)], -1, 1)
 
     def forward(xs: Sequence[Array], absolute: bool) -> Array:
         w = np.abs(weight) if absolute else weight
@@ -61,10 +59,14 @@ def _at(w: Array, place: tuple[int, ...]) -> Array:
     return w
 
 
+def _last(x: Array) -> Array:
+    """Channels last, so that one product mixes them everywhere: `(M, C, *space) -> (M, *space, C)`."""
+    return np.ascontiguousarray(np.moveaxis(x, 1, -1))
+
+
 def _mixed(x: Array, w: Array) -> Array:
-    """Channels mixed by `w (in, out)`: `(M, in, *space) -> (M, out, *space)`."""
-    flat = np.moveaxis(x, 1, -1)
-    return np.moveaxis((flat.reshape(-1, flat.shape[-1]) @ w).reshape(*flat.shape[:-1], w.shape[1]), -1, 1)
+    """One product for all places: `(M, *space, in) -> (M, *space, out)`."""
+    return (x.reshape(-1, x.shape[-1]) @ w).reshape(*x.shape[:-1], -1)
 
 
 def _groups(op: Conv | ConvTranspose, channels: int, w: Array) -> list[tuple[slice, slice]]:
@@ -74,12 +76,12 @@ def _groups(op: Conv | ConvTranspose, channels: int, w: Array) -> list[tuple[sli
 
 
 def _positions(op: Conv | ConvTranspose, w: Array, narrow: Shape) -> list[tuple[tuple[int, ...], tuple]]:
-    """Each position of the kernel, and the part of the framed wide side that it sees."""
+    """Each position of the kernel, and the part of the framed wide side, channels last, that it sees."""
     found = []
     for place in np.ndindex(*w.shape[2:]):
         axes = zip(place, op.dilation, op.stride, narrow[2:], strict=True)
         at = tuple(slice(k * d, k * d + s * (n - 1) + 1, s) for k, d, s, n in axes)
-        found.append((place, (slice(None), slice(None), *at)))
+        found.append((place, (slice(None), *at)))
     return found
 
 
