@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from verifier.bounding.coefficient import Coefficient, Dense
+from verifier.bounding.shares import balanced
 from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Affine, Input
 from verifier.interval import Interval
-from verifier.numerics import TINY
+from verifier.numerics import TINY, gamma
 from verifier.regions import Box, Region
 from verifier.relaxations.relaxation import Lines
 from verifier.relaxations.table import Table
@@ -30,7 +31,8 @@ class Backward:
     `lines` are those of every nonlinear node on the way; `offsets` those of affine nodes that have one, `(1, *)`;
     `stops` are nodes whose interval ends the walk early (interval arithmetic with the last affine layers merged);
     `rounding (B, *)` is, for each node, what one coefficient of 1 there can lose; `multipliers (S, B, *)` are added to
-    the coefficients that arrive at a node: a search knows the sign of what they multiply (β-CROWN).
+    the coefficients that arrive at a node: a search knows the sign of what they multiply (β-CROWN). `shares (B, *)` are
+    the widths of nodes whose entries sum to one along the last axis.
     """
 
     graph: Graph
@@ -41,6 +43,7 @@ class Backward:
     stops: Mapping[str, Interval]
     rounding: Mapping[str, Tensor] | None
     multipliers: Mapping[str, Tensor] = field(default_factory=dict)
+    shares: Mapping[str, Tensor] = field(default_factory=dict)
 
     def bound(self, start: str, rows: Coefficient, both: bool = False, seen: dict[str, Tensor] | None = None) -> Tensor:
         """Lower bounds of rows at `start`: `(S, B)`; with `both` `(2S, B)`, the second half those of the negated rows.
@@ -68,6 +71,9 @@ class Backward:
             if self.rounding is not None:
                 loss = self.rounding[node.name]
                 lost = lost + coefficient.magnitude_dot(loss) + TINY * loss.flatten(1).sum(1)  # underflowed ones too
+            if node.name in self.shares:
+                coefficient, level, off = self._balanced(node.name, coefficient)
+                total, lost = total + level, lost + off
             if seen is not None and not isinstance(node.op, Affine):
                 seen[node.name] = coefficient.dense()
             parts, constant = self._step(node, coefficient)
@@ -75,6 +81,16 @@ class Backward:
             for name, part in zip(node.inputs if parts else (), parts, strict=True):
                 pending[name] = pending[name].plus(part) if name in pending else part  # fan-out adds up
         return (total - lost * SAFETY).nan_to_num(-torch.inf, -torch.inf, -torch.inf)
+
+    def _balanced(self, name: str, coefficient: Coefficient) -> tuple[Coefficient, Tensor, Tensor | float]:
+        """Coefficients of shares less a number for each sum, the sum of these numbers `(S, B)`, and what rounding can
+        lose by that."""
+        rest, level = balanced(coefficient.dense(), self.shares[name])
+        level = level.flatten(2)
+        if self.rounding is None:
+            return Dense(rest), level.sum(2), 0.0
+        off = gamma(level.shape[2], level.dtype) * level.abs().sum(2)
+        return Dense(rest), level.sum(2), off + Dense(rest).magnitude_dot(self.rounding[name])
 
     def _step(self, node: Node, coefficient: Coefficient) -> tuple[tuple[Coefficient, ...], Tensor | float]:
         """Forms over the node's arguments, and the constant `(S, B)` that stays behind."""

@@ -19,6 +19,7 @@ from verifier.graph.op import Affine, Input
 from verifier.graph.ops.activation import Abs, Ceil, Clip, Floor, Relu, Round, Sign
 from verifier.graph.ops.dense import Constant
 from verifier.graph.ops.pool import Max
+from verifier.graph.ops.softmax import Softmax
 from verifier.interval import Interval
 from verifier.numerics import TINY, gamma, unit_roundoff
 from verifier.regions import Box, Region
@@ -96,7 +97,14 @@ class State:
             stops or {},
             {**self.losses, **(losses or {})} if self.rounding else None,
             multipliers or {},
+            self.shares,
         )
+
+    @property
+    def shares(self) -> dict[str, Tensor]:
+        """The widths of known nodes whose entries sum to one along the last axis."""
+        whole = [node.name for node in self.graph.nodes if isinstance(node.op, Softmax) and node.op.whole]
+        return {name: self.table[name].radius for name in whole if name in self.table}
 
     def choose(self, name: str, slopes: Slopes) -> Lines:
         """The lines of a nonlinear node with other slopes."""
