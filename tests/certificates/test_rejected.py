@@ -119,6 +119,27 @@ def cut_elsewhere(e: dict[str, Any]) -> None:
     tree["place"] = np.where(tree["place"] >= 0, 0, -1)
 
 
+def site_twice(e: dict[str, Any]) -> None:
+    """The same places as before, but named in two parts."""
+    site = search(e)["sites"][0]
+    name, entries = site["name"], site["entries"]
+    search(e)["sites"][:1] = [{"name": name, "entries": part} for part in (entries[:1], entries[1:])]
+    search(e)["shares"] = {}
+
+
+def level(e: dict[str, Any]) -> None:
+    e["proof"]["level"] = 1
+
+
+def level_only(e: dict[str, Any]) -> None:
+    e["proof"] |= {"level": 1, "tightened": []}
+
+
+def rows_elsewhere(e: dict[str, Any]) -> None:
+    e["proof"]["rows"] = [{**part, "first": -7} for part in e["proof"]["rows"]]
+    search(e)["clauses"] = search(e)["clauses"] + 5
+
+
 def gap(e: dict[str, Any]) -> None:
     """A subtree that hangs at one side only."""
     tree = e["proof"]["boxes"]["tree"]
@@ -177,6 +198,10 @@ LIES = {
         negative_weight,
         drop_clause,
         cut_elsewhere,
+        site_twice,
+        level,
+        level_only,
+        rows_elsewhere,
         other_rows,
         other_offset,
         wider_box,
@@ -188,6 +213,7 @@ LIES = {
     "inputs": (
         gap,
         no_bounding,
+        level,
         no_cuts,
         cut_at_the_side,
         other_rows,

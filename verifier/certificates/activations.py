@@ -62,6 +62,8 @@ class Leaves:
             size = self.table.lower[name].shape[1] if name in self.table.lower else 0
             if ((entries < 0) | (entries >= size)).any() or len(set(entries.tolist())) < len(entries):
                 raise part.wrong(f"there are no such entries of {name}")
+            if any(site.name == name for site in sites):  # else one would hide the other's multipliers
+                raise part.wrong(f"{name} is named twice")
             readers = [n.name for n in graph.nodes if name in n.inputs and n.name in self.table.network.rules]
             sites.append(Site(name, entries, first, readers))
             first += len(entries)

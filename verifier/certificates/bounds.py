@@ -54,6 +54,8 @@ class Recipe:
         self.network = network
         self.tightened = {name.text() for name in proof["tightened"].list()}
         self.level = bool(proof["level"].number())  # rows end at intervals of nonlinear nodes (interval arithmetic)
+        if self.level and self.tightened:
+            raise proof.wrong("interval arithmetic tightens nothing")
         self.standard = {
             name: tuple(value[side].array("f", boxes, self._size(value, name, 0)) for side in ("lower", "upper"))
             for name, value in proof["standard"].items()

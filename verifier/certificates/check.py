@@ -63,7 +63,10 @@ def check(certificate: str | Path, model: str | Path, graph: Graph, exact: bool 
         raise Rejected(f"{certificate} is about another file than {model} (its SHA-256 differs)")
     for part in reader["entries"].list():
         question = asked(part, graph)
-        yield prove(question, part["proof"], Numbers(exact))
+        try:
+            yield prove(question, part["proof"], Numbers(exact))
+        except (LookupError, TypeError, ValueError) as error:  # arrays that do not fit each other: no proof, certainly
+            raise Rejected(f"{part.where}: the proof does not fit the question: {error}") from error
 
 
 def asked(part: Reader, graph: Graph) -> Question:
@@ -124,8 +127,8 @@ def _closed(question: Question, proof: Reader, open_: Array, best: Array) -> Acc
 
 def _leaves(question: Question, proof: Reader, leaves: Leaves, open_: Array, rows: Array, offset: Array) -> Accepted:
     """Clauses that the root leaves open need a tree each."""
-    if len(question.lower) != 1:
-        raise proof.wrong("a tree of activations belongs to one question")
+    if len(question.lower) != 1 or proof["level"].number():
+        raise proof.wrong("a tree of activations belongs to one question, and to linear bounds")
     missing = set(np.flatnonzero(open_[:, 0]).tolist()) - set(leaves.clauses.tolist())
     if missing:
         raise Rejected(f"{proof.where}: clause {min(missing)} is neither proved at the root nor has a tree")
