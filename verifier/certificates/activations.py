@@ -56,7 +56,8 @@ class Leaves:
         }
 
     def _sites(self, value: Reader) -> list[Site]:
-        sites, first, graph = [], 0, self.table.network.graph
+        sites: list[Site] = []
+        first, graph = 0, self.table.network.graph
         for part in value.list():
             name, entries = part["name"].text(), part["entries"].array("i", -1)
             size = self.table.lower[name].shape[1] if name in self.table.lower else 0
