@@ -39,8 +39,8 @@ NARROW = 2.0**-40  # of a box's magnitude: beyond that cutting proves nothing
 
 @dataclass(frozen=True)
 class InputSplit(Search):
-    """Boxes are bounded by `bound` (None: what suits the network), up to `batch` at a time, and cut along the input that
-    moves the open rows most."""
+    """Boxes are bounded by `bound` (None: what suits the network), up to `batch` at a time, and cut along the input
+    that moves the open rows most."""
 
     bound: Method | None = None
     batch: int = 2048
@@ -68,7 +68,7 @@ class _Cuts:
         self.method, self.asked, self.problem, self.work, self.narrow = method, asked, problem, work, narrow
         self.clause = torch.tensor(problem.specification.clause)
         self.frontier = Frontier(whole(problem.region.box(), int(self.clause.max()) + 1))
-        self.bound = method.bound or suited(problem)
+        self.bound = method.bound or (suited(problem) if work.record is None else Crown())  # the checker walks back
         self.kept = kept(problem.model.graph)
         self.growth = Inputs(problem.batch) if work.record is not None else None
         self.found: dict[int, Falsified] = {}
