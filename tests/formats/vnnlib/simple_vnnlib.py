@@ -1,13 +1,17 @@
 """A second reader of VNN-LIB, slow and plain, that shares no code with the package: trees of words, and their truth."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
+from functools import partial
 from math import prod
 
+import numpy as np
+
 Tree = str | list["Tree"]
+Sized = tuple[np.ndarray, np.ndarray]  # values in float64, and the sizes of what they were computed from
 Key = tuple[str, int]
-COMPARE: dict[str, Callable[[Fraction, Fraction], bool]] = {
+COMPARE: dict[str, Callable[..., bool]] = {
     "<=": lambda a, b: a <= b,
     ">=": lambda a, b: a >= b,
     "<": lambda a, b: a < b,
@@ -55,7 +59,7 @@ class SimpleQuery:
         place, shape = [int(n) for n in inside.rstrip("]").split(",") if n], self.shapes[name]
         return name, sum(i * prod(shape[axis + 1 :]) for axis, i in enumerate(place))
 
-    def value(self, tree: Tree, at: dict[Key, Fraction]) -> Fraction:
+    def value(self, tree: Tree, at: Mapping[Key, Fraction]) -> Fraction:
         if isinstance(tree, str):
             return at[self.key(tree)] if tree[0].isalpha() else Fraction(tree)
         values = [self.value(part, at) for part in tree[1:]]
@@ -66,7 +70,7 @@ class SimpleQuery:
         assert tree[0] == "-"
         return values[0] - sum(values[1:]) if len(values) > 1 else -values[0]
 
-    def holds(self, tree: Tree, at: dict[Key, Fraction]) -> bool:
+    def holds(self, tree: Tree, at: Mapping[Key, Fraction]) -> bool:
         head, *rest = tree
         if head in ("and", "or"):
             return (all if head == "and" else any)(self.holds(part, at) for part in rest)
@@ -75,6 +79,35 @@ class SimpleQuery:
         if head == "=>":
             return self.holds(rest[-1], at) or not all(self.holds(part, at) for part in rest[:-1])
         return COMPARE[head](self.value(rest[0], at), self.value(rest[1], at))
+
+    def values(self, tree: Tree, near: Callable[[Key], np.ndarray]) -> Sized:
+        """`value` at many points, about."""
+        if isinstance(tree, str):
+            value = near(self.key(tree)) if tree[0].isalpha() else np.float64(tree)
+            return value, abs(value)
+        values, sizes = zip(*(self.values(part, near) for part in tree[1:]), strict=True)
+        if tree[0] == "*":
+            return prod(values), prod(sizes)
+        if tree[0] == "+":
+            return sum(values), sum(sizes)
+        return (values[0] - sum(values[1:]) if len(values) > 1 else -values[0]), sum(sizes)
+
+    def truths(self, tree: Tree, leaf: Callable) -> np.ndarray:  # type: ignore[type-arg]
+        """`holds` at many points: those of comparisons come from `leaf(keys, about, exact)`."""
+        head, *rest = tree
+        if head not in ("and", "or", "not", "=>"):
+            return leaf(set(self.keys(tree)), partial(self.about, tree), partial(self.holds, tree))
+        parts = [self.truths(part, leaf) for part in rest]
+        if head == "not":
+            return ~parts[0]
+        if head == "=>":
+            return parts[-1] | ~np.logical_and.reduce(parts[:-1])
+        return (np.logical_and if head == "and" else np.logical_or).reduce(parts)
+
+    def about(self, tree: Tree, near: Callable[[Key], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """A comparison in float64, and where that is too coarse to tell."""
+        (a, wide), (b, broad) = (self.values(part, near) for part in tree[1:])
+        return COMPARE[tree[0]](a, b), abs(a - b) <= 1e-12 * (wide + broad)
 
     def keys(self, tree: Tree) -> Iterator[Key]:
         if not isinstance(tree, str):
