@@ -32,6 +32,7 @@ from verifier.graph.ops.activation import Relu, Sigmoid
 from verifier.graph.ops.dense import Linear
 from verifier.graph.ops.opaque import Batchwise
 from verifier.graph.ops.smooth import Power
+from verifier.graph.ops.softmax import Differences, Softmax
 from verifier.model import Model
 from verifier.problem import Problem
 from verifier.properties import robust
@@ -144,7 +145,7 @@ def _table(graph: Graph, entry: dict[str, Any]) -> Table:
     return Recipe(Network(graph, Numbers()), proof, len(entry["lower"])).table(entry["lower"], entry["upper"])
 
 
-def with_last(op: Op) -> Problem:
+def with_last(*ops: Op) -> Problem:
     gen = torch.Generator().manual_seed(3)
 
     def weight(*shape: int) -> torch.Tensor:
@@ -153,15 +154,19 @@ def with_last(op: Op) -> Problem:
     builder = Builder("x", (4,))
     hidden = builder.add(Relu(), builder.add(Linear(weight(6, 4)), builder.input, name="a"), name="b")
     logits = builder.add(Linear(weight(3, 6)), hidden, name="c")
-    graph = builder.finish(builder.add(op, logits, name="d"), {})
+    last = logits
+    for op in ops:
+        last = builder.add(op, last, name="d")
+    graph = builder.finish(last, {})
     x = torch.rand(3, 4, generator=gen)
     labels = graph.until("c")(x.double()).argmax(1)
     return Problem(Model(graph, Own(graph), "test"), linf(x, 0.01, 0.0, 1.0), robust(labels, graph.output_shape))
 
 
 def test_a_last_softmax_is_cut_off(tmp_path: Path) -> None:
-    asked = with_last(Batchwise("Softmax", partial(torch.softmax, dim=-1)))
-    assert law_accepted(asked, Crown(), tmp_path) > 0
+    evaluated = with_last(Batchwise("Softmax", partial(torch.softmax, dim=-1)))
+    for asked in (evaluated, with_last(Differences(), Softmax(True))):
+        assert law_accepted(asked, Crown(), tmp_path) > 0
 
 
 def test_another_last_function_is_no_softmax(tmp_path: Path) -> None:

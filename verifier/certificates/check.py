@@ -20,6 +20,7 @@ from verifier.errors import Rejected
 from verifier.graph.graph import Graph
 from verifier.graph.ops.opaque import Batchwise
 from verifier.graph.ops.shape import Reshape
+from verifier.graph.ops.softmax import Differences, Softmax
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +148,10 @@ def _is_softmax_of(graph: Graph, output: str) -> bool:
     while isinstance(last.op, Reshape):
         last = graph.by_name[last.inputs[0]]
     op = last.op
+    if isinstance(op, Softmax):
+        before = graph.by_name[last.inputs[0]]
+        whole = isinstance(before.op, Differences) and last.shape[-1] == math.prod(last.shape)
+        return whole and before.inputs == (output,)
     if not (isinstance(op, Batchwise) and isinstance(op.function, partial) and last.inputs == (output,)):
         return False
     dim = op.function.keywords.get("dim", 0)
