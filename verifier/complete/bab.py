@@ -36,7 +36,7 @@ class Bab(Search):
     root: Method = field(default_factory=AlphaCrown)
     branching: Branching = field(default_factory=Fsb)
     batch: int = 1024
-    steps: int = 8
+    steps: int = 4
     first: int = 30
     name = "bab"
 

@@ -50,6 +50,16 @@ class View:
     bound: Tensor
 
 
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """What does not change while domains are optimised: intervals of the sites; of each reader, the slopes to choose
+    from, and a guess for a side that has no choice."""
+
+    tables: Mapping[str, Interval]
+    ranges: Mapping[str, tuple[Slopes, Slopes]]
+    guesses: Mapping[str, Slopes]
+
+
 class Relaxed:
     """One question, with proven intervals of all its nodes."""
 
@@ -76,9 +86,11 @@ class Relaxed:
         rates = [{"params": list(share.values()), "lr": 2 * lr}, {"params": [beta], "lr": lr}]
         adam = torch.optim.Adam([*rates, {"params": [weight], "lr": lr}], betas=(0.3, 0.99))
         best = replace(domains, bound=torch.full_like(domains.bound, -torch.inf))
+        frame = self._frame(self.search, domains)
         for step in range(steps + 1):
             with torch.enable_grad():
-                bound = self._bound(self.search, domains, share, beta, weight.softmax(1))
+                lines = self._lines(self.search, frame, share)
+                bound = self._walk(self.search, domains, lines, beta, weight.softmax(1), None)
             better = (bound > best.bound).unsqueeze(1)
             best = replace(
                 best,
@@ -103,10 +115,10 @@ class Relaxed:
         share = {key: unpacked(value, dtype) for key, value in domains.share.items()}
         seen: dict[str, Tensor] = {}
         with torch.no_grad():
-            tables = self.intervals(self.search, domains)
-            lines = self._lines(self.search, tables, share)
-            bound = self._walk(self.search, domains, tables, lines, domains.beta.to(dtype), domains.weight, seen)
-        return View(domains, tables, lines, seen, bound)
+            frame = self._frame(self.search, domains)
+            lines = self._lines(self.search, frame, share)
+            bound = self._walk(self.search, domains, lines, domains.beta.to(dtype), domains.weight, seen)
+        return View(domains, frame.tables, lines, seen, bound)
 
     def proved(self, domains: Domains) -> Tensor:
         """The same bounds in float64, less all that rounding could have done: `(N,)`."""
@@ -114,19 +126,13 @@ class Relaxed:
         weight = domains.weight.double()
         weight = weight / weight.sum(1, keepdim=True)  # in float32 they are not quite 1 together
         with torch.no_grad():
-            return self._bound(self.proving, domains, share, domains.beta.double(), weight)
-
-    def _bound(
-        self, state: State, domains: Domains, share: Mapping[tuple[str, str], Tensor], beta: Tensor, weight: Tensor
-    ) -> Tensor:
-        tables = self.intervals(state, domains)
-        return self._walk(state, domains, tables, self._lines(state, tables, share), beta, weight, None)
+            lines = self._lines(self.proving, self._frame(self.proving, domains), share)
+            return self._walk(self.proving, domains, lines, domains.beta.double(), weight, None)
 
     def _walk(
         self,
         state: State,
         domains: Domains,
-        tables: Mapping[str, Interval],
         lines: Mapping[str, Lines],
         beta: Tensor,
         weight: Tensor,
@@ -185,29 +191,34 @@ class Relaxed:
             tables[site.name] = Interval(lower, upper)
         return tables
 
-    def _lines(
-        self, state: State, tables: Mapping[str, Interval], share: Mapping[tuple[str, str], Tensor]
-    ) -> dict[str, Lines]:
+    def _frame(self, state: State, domains: Domains) -> Frame:
+        tables, ranges, guesses = self.intervals(state, domains), {}, {}
+        for site in self.sites:
+            for reader in site.readers:
+                op, x = state.graph.by_name[reader.name].op, tables[site.name]  # the site's op is in float64
+                relaxation = state.relaxations[type(op)]
+                ranges[reader.name] = relaxation.range(op, x)
+                if any((reader.name, side) not in self.start for side in SIDES):
+                    guesses[reader.name] = relaxation.guess(op, x)
+        return Frame(tables, ranges, guesses)
+
+    def _lines(self, state: State, frame: Frame, share: Mapping[tuple[str, str], Tensor]) -> dict[str, Lines]:
         """Those of the nodes that read a site; elsewhere the root's are as good."""
         lines = {}
         for site in self.sites:
-            x = tables[site.name]
+            x = frame.tables[site.name]
             for reader in site.readers:
-                op = state.graph.by_name[reader.name].op  # the site's is in float64
-                relaxation = state.relaxations[type(op)]
-                least, greatest = relaxation.range(op, x)
-                guess = None
                 ends = {}
                 for side in SIDES:
-                    low, high = getattr(least, side), getattr(greatest, side)
-                    if (reader.name, side) in share:
-                        full = x.lower.new_zeros(x.lower.flatten(1).shape)
-                        full = full.index_copy(1, site.index, share[reader.name, side]).reshape(x.lower.shape)
-                        ends[side] = low + full * (high - low)
-                    else:
-                        guess = guess or relaxation.guess(op, x)
-                        ends[side] = getattr(guess, side)
-                lines[reader.name] = relaxation.lines(op, x, Slopes(ends["lower"], ends["upper"]))
+                    if (reader.name, side) not in share:
+                        ends[side] = getattr(frame.guesses[reader.name], side)
+                        continue
+                    low, high = (getattr(end, side) for end in frame.ranges[reader.name])
+                    full = x.lower.new_zeros(x.lower.flatten(1).shape)
+                    full = full.index_copy(1, site.index, share[reader.name, side]).reshape(x.lower.shape)
+                    ends[side] = low + full * (high - low)
+                op = state.graph.by_name[reader.name].op
+                lines[reader.name] = state.relaxations[type(op)].lines(op, x, Slopes(ends["lower"], ends["upper"]))
         return lines
 
     def _pulls(self, domains: Domains, force: Tensor) -> dict[str, Tensor]:

@@ -86,14 +86,16 @@ class ReluRelaxation(PiecewiseLinear):
         return Slopes((x.lower >= 0).to(upper), upper), Slopes((x.upper > 0).to(upper), upper)
 
     def lines(self, op: Op, x: Interval, slopes: Slopes | None = None) -> Lines:
-        upper = self._chord(x)
         if slopes is None:
+            upper = self._chord(x)
             lower = (upper > 0.5).to(upper.dtype)
         else:  # with a slope in [0, 1], exact where stable, the least gap is 0
+            upper = slopes.upper
             lower = torch.clamp(slopes.lower, (x.lower >= 0).to(upper), (x.upper > 0).to(upper))
-        below = (-x.lower).relu()
-        greatest = torch.where(below.isfinite(), below * upper, x.upper.relu())
-        return Lines(Slopes(lower, upper), None, greatest)
+        ends = torch.maximum(
+            (-x.lower * upper).nan_to_num(0.0, torch.inf), (x.upper * (1 - upper)).nan_to_num(0.0, torch.inf)
+        )
+        return Lines(Slopes(lower, upper), None, ends.relu())  # 0 is the gap at zero; 0 * inf that of a line that fits
 
     @staticmethod
     def _chord(x: Interval) -> Tensor:
