@@ -10,18 +10,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Number = int | float | Decimal | Fraction
 Relation = Literal["<", "<=", "==", "!="]
 
 
-@dataclass(frozen=True, order=True)
-class Entry:
-    """One number: entry `index` (in C order) of the tensor `name`."""
+class Entry(NamedTuple):
+    """One number: entry `index` (in C order) of the tensor `name`. A tuple, as queries have them by the hundred
+    thousand as keys."""
 
     name: str
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs
 
 
 Monomial = tuple[Entry, ...]  # sorted; the empty one stands for the constant

@@ -49,7 +49,7 @@ class Assertions:
             left, right, relation = right, left, FLIPPED[relation]
         if relation in BOUNDS and is_number(right):
             entry = self.bounded.get(left) or self.input(left)
-            if entry:
+            if entry is not None:
                 self.bound(entry, relation, number(right))
                 return
         self.hold(compare(relation, self.term(left), self.term(right)))
@@ -66,14 +66,10 @@ class Assertions:
 
     def bound(self, entry: Entry, relation: str, value: Decimal) -> None:
         """The tightest one wins."""
-        if relation != ">=":
-            known = self.greatest.get(entry)
-            if known is None or value < known:
-                self.greatest[entry] = value
-        if relation != "<=":
-            known = self.least.get(entry)
-            if known is None or value > known:
-                self.least[entry] = value
+        if relation != ">=" and value < self.greatest.setdefault(entry, value):
+            self.greatest[entry] = value
+        if relation != "<=" and value > self.least.setdefault(entry, value):
+            self.least[entry] = value
 
     def hold(self, formula: Formula) -> None:
         """Assert it. Bounds of single inputs are taken out of a conjunction."""

@@ -38,6 +38,7 @@ class FlatScope(Scope):
     """Dialect 1.0: one network `N`, from `X` to `Y`."""
 
     counts: dict[str, int] = field(default_factory=lambda: {"X": 0, "Y": 0})
+    greatest: dict[str, int] = field(default_factory=lambda: {"X": 0, "Y": 0})
 
     def __post_init__(self) -> None:
         self.dtypes.update(X="real", Y="real")
@@ -51,9 +52,10 @@ class FlatScope(Scope):
             )
         if word in self.known:
             raise Mistake(f"{word} is declared twice")
-        name, index = match[1], int(match[2])
-        self.known[word] = Entry(name, index)
+        name = match[1]
+        entry = self.known[word] = Entry(name, int(match[2]))
         self.counts[name] += 1
+        self.greatest[name] = max(self.greatest[name], entry.index)
 
     def find(self, word: str) -> Entry:
         raise Mistake(f"expected a number or a declared variable, found {quoted(word)}")
@@ -66,6 +68,8 @@ class FlatScope(Scope):
     def counted(self, name: str) -> int:
         """How many there are: the indices start at 0 and have no gap."""
         count = self.counts[name]
+        if count == self.greatest[name] + 1:
+            return count
         for index in range(count or 1):
             if f"{name}_{index}" not in self.known:
                 raise Mistake(f"{name}_{index} is not declared" + (f", though {count} of {name} are" if count else ""))

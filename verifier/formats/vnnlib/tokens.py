@@ -26,6 +26,8 @@ SIDES = re.compile(rf"\(\s*+({RELATION})\s++({ATOM})\s++({ATOM})\s*+\)", re.ASCI
 COMMENT = re.compile(r'("[^"\n]*+")|;[^\n]*+')
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*", re.ASCII)
 LITERAL = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE]([-+]?\d+))?", re.ASCII)
+PLAIN = re.compile(r"-?\d+\.\d+", re.ASCII).fullmatch  # as nearly all of them are
+SHORT = 40
 LONGEST = 2000  # characters of a number, and its largest exponent: more than any float64 written in full
 
 
@@ -44,6 +46,8 @@ def is_number(word: str) -> bool:
 
 def number(word: str) -> Decimal:
     """Exactly the number that is written."""
+    if len(word) < SHORT and PLAIN(word):
+        return Decimal(word)
     match = LITERAL.fullmatch(word) if len(word) <= LONGEST else None
     exponent = match[1] if match else ""
     if match is None or (exponent and (len(exponent) > 8 or abs(int(exponent)) > LONGEST)):
