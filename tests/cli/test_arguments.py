@@ -76,7 +76,7 @@ def test_memory(text, wanted):
 
 def test_few_options():
     options = [action for action in build()._actions if action.option_strings and action.dest != "help"]
-    assert len(options) <= 21
+    assert len(options) <= 22
 
 
 def test_help_names_every_method():
