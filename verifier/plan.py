@@ -39,8 +39,8 @@ class Settings:
     """How to work. `timeout` is in seconds of work an input; `bytes` bounds the memory of coefficients.
 
     With `together` the questions are parts of one: `timeout` is for all of them, and one falsified ends the run.
-    Proofs are about the network over the reals, and with `deployed` about the one computed in that dtype as well. `record`
-    keeps them for a certificate.
+    Proofs are about the network over the reals, and with `deployed` about the one computed in that dtype as well.
+    `record` keeps them for a certificate.
     """
 
     plan: tuple[Stage, ...]

@@ -1,4 +1,4 @@
-"""What a proof of bounds rests on, noted on the way for a certificate: which nodes were tightened, and with which slopes.
+"""What a proof of bounds rests on, noted for a certificate: which nodes were tightened, and with which slopes.
 
 Slopes are kept as bytes, shares of their ranges, and are rounded to these before anything is proved with them: who
 proves the same again has the same slopes.
