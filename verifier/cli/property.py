@@ -22,8 +22,7 @@ SHOWN = 40  # lines of an assignment that are printed; --json has all of it
 
 def decide(args: argparse.Namespace) -> int:
     """Answer, print the verdict with the best bound and why; returns the exit code."""
-    if not Path(args.property).is_file():
-        raise InputError(f"{args.property}: there is no such file")
+    there(args.property)
     networks = mapping(args.network or [("", args.model)])
     import torch
 
@@ -69,10 +68,17 @@ def mapping(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
     for name, path in pairs:
         if name in found:
             raise InputError(f"--network {name}=... was given twice")
-        if not Path(path).is_file():
-            raise InputError(f"{path}: there is no such file")
+        there(path)
         found[name] = path
     return found
+
+
+def there(path: str) -> None:
+    """Raise where there is no file that can be read."""
+    if Path(path).is_dir():
+        raise InputError(f"{path} is a directory; give a file in it")
+    if not Path(path).exists():
+        raise InputError(f"{path}: there is no such file")
 
 
 def summary(query: "Query", found: "Answer") -> str:

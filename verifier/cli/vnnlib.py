@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from verifier.cli.arguments import at_least, named, seconds
 from verifier.cli.capabilities import LISTS, supported
-from verifier.cli.property import mapping
+from verifier.cli.property import mapping, there
 from verifier.cli.streams import open_all, say, tell
 from verifier.errors import InputError, UnsupportedModel, VerifierError
 
@@ -108,8 +108,7 @@ def _verify(words: list[str]) -> int:
 def _decide(args: argparse.Namespace, start: float, alarm: "_Alarm") -> int:
     alarm.start()
     networks = mapping(args.network)
-    if not Path(args.query).is_file():
-        raise InputError(f"{args.query}: there is no such file")
+    there(args.query)
     from verifier.formats.vnnlib.reader import read
     from verifier.queries.answer import answer
     from verifier.queries.assignment import lines

@@ -29,7 +29,7 @@ QUICK = 2  # stages of a plan that every batch sees before any of them sees the 
 @dataclass(frozen=True, eq=False)
 class Answer:
     """`assignment` belongs to `sat`. `bound` is the best lower bound of how far the query is from being satisfiable, in
-    units of its comparisons: proved if `unsat`, positive then. `reason` is for a person."""
+    units of its comparisons: proved if `unsat`, and not negative then. `reason` is for a person."""
 
     word: Word
     assignment: Assignment | None

@@ -102,7 +102,7 @@ def test_chains_of_networks() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "X_0 is not declared"),
+        ("(assert (<= 0 1))", "X_0 is not declared"),
         ("(declare-const X_0 Real)", "Y_0 is not declared"),
         ("(declare-const X_1 Real)(declare-const Y_0 Real)", "X_0 is not declared, though 1 of X are"),
         ("(vnnlib-version <3.0>)", "found version 3.0"),
@@ -131,3 +131,15 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         read(tmp_path / "bytes")
     with pytest.raises(InputError, match="can't read"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "git lfs pull"),
+        (" ; nothing\n", "holds no"),
+    ],
+)
+def test_files_without_a_query(text: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        parse(text)

@@ -51,7 +51,11 @@ def uncollected() -> Iterator[None]:
 
 def parse(text: str, source: str = "VNN-LIB text") -> Query:
     """Text of either dialect: 2.0 says so in its first form, 1.0 need not. `source` is named in errors."""
+    if text.startswith("version https://git-lfs"):
+        raise InputError(f"{source} is only a Git LFS pointer, the file itself was not downloaded. Run `git lfs pull`")
     text = without_comments(text)
+    if not text.strip():
+        raise InputError(f"{source} holds no declaration and no assertion")
     header = VERSION.match(text)
     version, start = (f"{int(header[1])}.{int(header[2])}", header.end()) if header else ("1.0", 0)
     if version != "1.0" and not version.startswith("2."):
