@@ -17,6 +17,13 @@ from verifier.attacks.attack import Attack
 from verifier.attacks.pgd import Pgd
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounding.propagate import Bounds, Options
+from verifier.cli.arguments import METHODS
+from verifier.complete.bab import Bab  # noqa: F401
+from verifier.complete.branching.babsr import Babsr  # noqa: F401
+from verifier.complete.branching.fsb import Fsb  # noqa: F401
+from verifier.complete.input_split import InputSplit  # noqa: F401
+from verifier.complete.portfolio import Portfolio  # noqa: F401
+from verifier.complete.search import Search
 from verifier.errors import InputError, UnsupportedModel
 from verifier.graph.build import Builder
 from verifier.graph.graph import Graph
@@ -293,6 +300,8 @@ def test_an_unsupported_network_can_still_be_attacked() -> None:
 
 
 def test_plans_have_names() -> None:
+    for name in METHODS:
+        assert any(isinstance(stage, Attack | Method | Search) for stage in plan(name))
     for name in PLANS:
         assert plan(name) == PLANS[name]
         assert eval(repr(PLANS[name])) == PLANS[name], "a plan that is printed can be pasted back"

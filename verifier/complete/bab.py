@@ -19,9 +19,14 @@ from verifier.complete.pace import Pace
 from verifier.complete.record import Activations
 from verifier.complete.relaxed import Relaxed, View
 from verifier.complete.search import Search, Work
+from verifier.graph.graph import Graph
+from verifier.graph.op import Affine, Input
+from verifier.graph.ops.activation import Abs, Ceil, Clip, Floor, LeakyRelu, Relu, Round, Sign
+from verifier.graph.ops.pool import Max
 from verifier.problem import Problem
 from verifier.verdict import Falsified, Reason, Unknown, Verdict, Verified
 
+STRAIGHT = (Affine, Input, Relu, LeakyRelu, Clip, Abs, Max, Sign, Floor, Ceil, Round)
 LAST = 60  # steps for a leaf
 START = 16  # domains of the first round
 ROOT = 0.35  # of the time, at most, goes into the root's intervals
@@ -30,10 +35,10 @@ COPIES = 6  # tensors of each nonlinear node's size that one walk with gradients
 
 @dataclass(frozen=True)
 class Bab(Search):
-    """`root` bounds all nodes once; then each round cuts up to `batch` domains and optimises their children's bounds by
-    `steps` of Adam (`first` at the root), starting from their parent's multipliers."""
+    """`root` (None: α-CROWN as it suits the network) bounds all nodes once; then each round cuts up to `batch` domains
+    and optimises their children's bounds by `steps` of Adam (`first` at the root), from their parent's multipliers."""
 
-    root: Method = field(default_factory=AlphaCrown)
+    root: Method | None = None
     branching: Branching = field(default_factory=Fsb)
     batch: int = 1024
     steps: int = 4
@@ -70,18 +75,24 @@ class _Run:
 
     def verdict(self) -> Verdict:
         start = time.monotonic()
-        root = start + ROOT * (self.deadline - start)
+        until = start + ROOT * (self.deadline - start)
         options = Options(
             self.work.dtype,
             "cpu",
             self.work.bytes,
             True,
-            stop=lambda: time.monotonic() > root,
+            stop=lambda: time.monotonic() > until,
             deployed=self.work.deployed,
             notes=self.notes,
         )
         problem = self.problem
-        bounds = propagate(problem.model.graph, problem.region, self.method.root, problem.specification, options)
+        bounds = propagate(
+            problem.model.graph,
+            problem.region,
+            self.method.root or suited(problem.model.graph),
+            problem.specification,
+            options,
+        )
         assert bounds.rows is not None
         clauses = problem.specification.clauses(bounds.rows)[:, 0]
         self.work.note(f"{self.method.name}: root {float(clauses.min()):.4g}")
@@ -211,3 +222,10 @@ class _Run:
         """How many domains fit into memory at once."""
         entries = sum(torch.Size(node.shape).numel() for node in relaxed.search.graph.nodes)
         return max(1, self.work.bytes // (2 * 4 * COPIES * entries))
+
+
+def suited(graph: Graph) -> AlphaCrown:
+    """Where functions bend, slopes have no natural ends to fall to: small steps, and more of them. On a sigmoid network
+    of 6 x 200 they took the least margin from -3.2 to 1.2."""
+    bends = any(not isinstance(node.op, STRAIGHT) for node in graph.nodes)
+    return AlphaCrown(steps=30, lr=0.1, betas=(0.7, 0.99), decay=0.97) if bends else AlphaCrown()

@@ -90,8 +90,8 @@ class ReluRelaxation(PiecewiseLinear):
             upper = self._chord(x)
             lower = (upper > 0.5).to(upper.dtype)
         else:  # with a slope in [0, 1], exact where stable, the least gap is 0
-            upper = slopes.upper
-            lower = torch.clamp(slopes.lower, (x.lower >= 0).to(upper), (x.upper > 0).to(upper))
+            least, most = (x.lower >= 0).to(x.lower), (x.upper > 0).to(x.lower)
+            lower, upper = torch.clamp(slopes.lower, least, most), torch.clamp(slopes.upper, least, most)
         ends = torch.maximum(
             (-x.lower * upper).nan_to_num(0.0, torch.inf), (x.upper * (1 - upper)).nan_to_num(0.0, torch.inf)
         )
