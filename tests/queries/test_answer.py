@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from networks_for_queries import asked, boxed, dense, network, two_by_two
-from onnx import TensorProto
+from networks_for_queries import asked, boxed, dense, network, save, two_by_two
+from onnx import TensorProto, helper
 
 from verifier.errors import InputError
 from verifier.formats.vnnlib.reader import parse
@@ -213,3 +213,17 @@ def test_float64_networks(tmp_path):
     declared = network(dtype="float64")
     assert ask(asked(*boxed(), "(>= Y[0,0] 100.0)", networks=declared), models).word == "unsat"
     assert ask(asked(*boxed(), "(<= Y[0,0] 100.0)", networks=declared), models).word == "sat"
+
+
+@pytest.mark.parametrize(("at", "word"), [("0.0", "unsat"), ("0.5", "sat")])
+def test_a_fixed_input_on_a_jump(tmp_path, at, word):
+    """Comparing with 0 subtracts nothing, so that nothing is rounded there."""
+    graph = helper.make_graph(
+        [helper.make_node("Equal", ["x", "zero"], ["same"]), helper.make_node("Cast", ["same"], ["y"], to=1)],
+        "jump",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 2])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 2])],
+        [helper.make_tensor("zero", TensorProto.FLOAT, [2], [0.0, 0.0])],
+    )
+    text = asked(*boxed(at, at), "(<= Y[0,0] 0.5)", dtype="float32")
+    assert answer(parse(text), {"N": str(save(graph, tmp_path / "jump.onnx"))}, Settings(plan("auto"))).word == word
