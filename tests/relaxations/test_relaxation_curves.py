@@ -38,6 +38,20 @@ def test_gaps_of_curves_are_close(name: str) -> None:
     assert (greatest - values.amax(0) < size).all()
 
 
+@pytest.mark.parametrize("name", CURVES)
+def test_images_of_curves_are_close(name: str) -> None:
+    """A level line's stationary point may be at infinity: then an end has the extreme. A minus zero turned it round."""
+    op, x = CURVES[name], moderate(4, 200)
+    x = x[covered(op, x)]
+    if not len(x.lower):
+        x = Interval(torch.rand(50).double() / 2, 0.5 + torch.rand(50).double() / 2)
+    share = torch.linspace(0, 1, 4001, dtype=torch.float64).unsqueeze(1)
+    values = op.forward(x.lower + (x.upper - x.lower) * share)
+    image, size = relaxation_of(op).image(op, x), 1e-3 * (values.amax(0) - values.amin(0)) + 1e-9
+    assert (values.amin(0) - image.lower < size).all()
+    assert (image.upper - values.amax(0) < size).all()
+
+
 @pytest.mark.parametrize("place", [0.0, 0.3, 1.0, -5.0, torch.nan, torch.inf])
 def test_a_falsified_stationary_point_only_loosens(place: float, monkeypatch: pytest.MonkeyPatch) -> None:
     def anywhere(op: Op, x: Interval) -> list[Piece]:

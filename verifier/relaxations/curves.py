@@ -181,7 +181,9 @@ def _power(p: float, x: Tensor) -> Tensor:
 def _power_point(p: float, side: int, slope: Tensor) -> Tensor:
     """Where the derivative `p * x ** (p - 1)` is a slope, right of zero (`side` 1) or left of it (-1)."""
     turned = slope if side > 0 or p % 2 else -slope
-    return side * (turned / p).clamp(min=0).pow(1 / (p - 1)) if p != 1 else torch.zeros_like(slope)
+    if p == 1:
+        return torch.zeros_like(slope)
+    return side * ((turned / p).clamp(min=0) + 0.0).pow(1 / (p - 1))  # of minus zero a root's inverse is minus infinity
 
 
 def _wave(derivative: Map, x: Interval, shift: float) -> list[Piece]:
