@@ -53,6 +53,8 @@ def operators(seed: int) -> list[tuple[Affine, Shapes]]:
         (Conv(normal(3, 2, 3, 2), normal(3), (2, 1), (1, 0), (1, 2), 1), image),
         (Conv(normal(4, 1, 2, 2), None, (1, 2), (0, 1), (2, 1), 2), image),
         (Conv(normal(2, 2, 3), normal(2), (3,), (1,), (1,), 1), ((2, 2, 7),)),
+        (Conv(normal(3, 2, 3, 2), normal(3), (3, 2), (0, 0), (1, 1), 1), ((1, 2, 6, 4),)),  # patches side by side
+        (Conv(normal(3, 2, 2, 2), None, (2, 2), (0, 0), (2, 2), 1), ((1, 2, 5, 5),)),  # not side by side: dilated
         (Conv(normal(2, 1, 2, 2, 2), None, (1, 1, 2), (0, 0, 0), (1, 1, 1), 1), ((1, 1, 3, 3, 3),)),
         (ConvTranspose(normal(2, 3, 3, 2), normal(3), (2, 1), (1, 0), (1, 0), (1, 1), 1), image),
         (ConvTranspose(normal(2, 1, 2, 2), None, (1, 2), (0, 0), (0, 0), (2, 1), 2), image),

@@ -103,7 +103,8 @@ def transposed(
     """Transposed convolution without bias, of coefficients `(N, O, *space)`. On a CPU a strided one in two dimensions
     takes half the time with channels last (measured on windows of 4 to 32 pixels); where kernels lie side by side, as
     in the patches of a transformer, a product of matrices takes a fifth."""
-    if x.dim() == 4 and groups == 1 and tuple(weight.shape[2:]) == tuple(stride) and not any((*padding, *extra)):
+    apart = tuple(weight.shape[2:]) == tuple(stride) and not any((*padding, *extra)) and max(dilation) == 1
+    if x.dim() == 4 and groups == 1 and apart:
         tiles = torch.einsum("nohw,ocyx->nchywx", x, weight)
         return tiles.flatten(4, 5).flatten(2, 3)
     if x.dim() == 4 and max(stride) > 1 and x.device.type == "cpu" and x.dtype == torch.float32:
