@@ -28,6 +28,7 @@ from verifier.verdict import Falsified, Reason, Unknown, Verdict, Verified
 
 FEW = 32  # inputs that vary, up to which zonotopes are worth a stage
 BATCH = 16  # inputs that share a walk: enough to fill the machine, few enough to see progress
+ATTACK = 0.15  # of the time, at most, for an attack in a plan of several stages
 TOGETHER = 2048  # parts of one question that share a walk
 
 
@@ -208,8 +209,14 @@ class _Batch:
         return {}
 
     def _attack(self, stage: Attack) -> dict[int, Verdict]:
-        answers = stage(self.graph, self.problem.select(self.open), self.generator, self.late)
+        answers = stage(self.graph, self.problem.select(self.open), self.generator, self._attacked)
         return {i: a for i, a in zip(self.open.tolist(), answers, strict=True) if a is not None}
+
+    def _attacked(self) -> bool:
+        """Has an attack had its time? Where other stages follow, it leaves them most."""
+        share = ATTACK if len(self.settings.plan) > 2 else 1.0
+        questions = 1 if self.settings.together else max(len(self.open), 1)
+        return self.late() or time.monotonic() - self.start > share * self.settings.timeout * questions
 
     def _search(self, search: Search) -> dict[int, Verdict]:
         """Each open question with the time that it has left, or all of them as one."""

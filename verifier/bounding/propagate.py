@@ -53,8 +53,9 @@ class Bounds:
 class Options:
     """How to compute: `bytes` bounds the memory of one walk's coefficients; `proof` asks for float64 bounds that hold
     for real arithmetic, and with `deployed` also for the network as computed in that dtype; `stop` is asked between
-    chunks and ends tightening early (bounds stay valid); `notes` are taken of a proof, for a certificate; `known` are
-    intervals `(B, *)` of nodes that hold already, proved where a proof is asked for."""
+    chunks and ends tightening early (bounds stay valid), `hurry` only the optimising of slopes; `notes` are taken of a
+    proof, for a certificate; `known` are intervals `(B, *)` of nodes that hold already, proved where a proof is asked
+    for."""
 
     dtype: torch.dtype = torch.float32
     device: str = "cpu"
@@ -62,6 +63,7 @@ class Options:
     proof: bool = False
     relaxations: Table | None = None
     stop: Callable[[], bool] = lambda: False
+    hurry: Callable[[], bool] = lambda: False
     deployed: torch.dtype | None = None
     notes: Notes | None = None
     known: Mapping[str, Interval] = field(default_factory=dict)
@@ -163,11 +165,14 @@ class _Run:
         if self.options.notes is not None:
             self.options.notes.tightened.append(node.name)
         self._refine(node, None)
-        if isinstance(self.method, AlphaCrown) and self.state.lines:
+        if isinstance(self.method, AlphaCrown) and self.state.lines and not self._hurry():
             self._refine(node, self.method)
         if self.search is not self.state:
             like = self.search.region.box().lower
             self.search.improve(node.name, self.state.table[node.name].to(like.dtype, like.device))
+
+    def _hurry(self) -> bool:
+        return self.options.hurry() or self.options.stop()
 
     def _refine(self, node: Node, alpha: AlphaCrown | None) -> None:
         interval = self.state.table[node.name]
@@ -181,7 +186,7 @@ class _Run:
         order = open_.to(torch.uint8).argsort(dim=1, descending=True, stable=True)
         lower, upper = interval.lower.flatten(1).clone(), interval.upper.flatten(1).clone()
         first, last, step = 0, int(counts.max()), self._chunk(node, alpha)
-        while first < last and not self.options.stop():
+        while first < last and not (self.options.stop() if alpha is None else self._hurry()):
             which = (counts > first).nonzero().flatten()  # inputs with rows left
             index = order[which, first : min(first + step, last)].T
             try:
@@ -211,7 +216,7 @@ class _Run:
         rows = units(node, index, search).with_negative().dense()
         notes = self.options.notes
         note = partial(notes.start, node.name, which, index) if notes is not None else None
-        return optimise(state, search, node.name, rows, alpha, self.options.stop, note)
+        return optimise(state, search, node.name, rows, alpha, self._hurry, note)
 
     def _rows(self, specification: Specification) -> Bounds:
         state, method = self.state, self.method
@@ -230,7 +235,7 @@ class _Run:
             forms.append(seen.get(state.graph.input.name))
             if isinstance(method, AlphaCrown):
                 note = partial(notes.row, first) if notes is not None else None
-                found = optimise(state, self.search, start, rows, method, self.options.stop, note)
+                found = optimise(state, self.search, start, rows, method, self._hurry, note)
                 bound = torch.maximum(bound, found)
             if self.zonotopes is not None:
                 bound = torch.maximum(bound, self.zonotopes.rows(rows))

@@ -29,7 +29,7 @@ from verifier.verdict import Falsified, Reason, Unknown, Verdict, Verified
 STRAIGHT = (Affine, Input, Relu, LeakyRelu, Clip, Abs, Max, Sign, Floor, Ceil, Round)
 LAST = 60  # steps for a leaf
 START = 16  # domains of the first round
-ROOT = 0.35  # of the time, at most, goes into the root's intervals
+ROOT = 0.35  # of the time, at most, goes into the slopes of the root
 COPIES = 6  # tensors of each nonlinear node's size that one walk with gradients holds for a domain
 
 
@@ -81,7 +81,8 @@ class _Run:
             "cpu",
             self.work.bytes,
             True,
-            stop=lambda: time.monotonic() > until,
+            stop=self.late,
+            hurry=lambda: time.monotonic() > until,
             deployed=self.work.deployed,
             notes=self.notes,
         )
