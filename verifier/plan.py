@@ -156,7 +156,7 @@ class _Batch:
                 continue
             self.start = time.monotonic()
             if self.late():
-                self._mark(Reason.TIME, f"after {self.settings.timeout:g} s")
+                self._mark(Reason.TIME, f"after {self.settings.timeout:.3g} s")
                 break
             self.note(f"{stage.name}: {len(self.open)} open")
             share = len(self.open)
@@ -170,7 +170,7 @@ class _Batch:
                     return
             self.open = self.open[[i not in decided for i in self.open.tolist()]]
             if late:
-                self._mark(Reason.TIME, f"after {self.settings.timeout:g} s")
+                self._mark(Reason.TIME, f"after {self.settings.timeout:.3g} s")
                 break
         for i in self.open.tolist():
             yield Answer(i, self.unknown[i], self.seconds[i])
@@ -292,6 +292,8 @@ class _Batch:
 
     def _mark(self, reason: Reason, detail: str) -> None:
         for i in self.open.tolist():
+            if self.unknown[i].reason is Reason.TIME and reason is Reason.TIME and self.unknown[i].detail:
+                continue  # a search has said how far it came
             self.unknown[i] = replace(self.unknown[i], reason=reason, detail=detail)
 
 
