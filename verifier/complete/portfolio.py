@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from verifier.complete.bab import Bab
+from verifier.complete.bab import Bab, bends
 from verifier.complete.input_split import InputSplit
 from verifier.complete.search import Search, Work
 from verifier.problem import Problem
@@ -13,6 +13,7 @@ from verifier.regions import Box
 from verifier.verdict import Falsified, Reason, Unknown, Verdict
 
 FEW = 16  # inputs that vary, up to which cutting them may end
+SOME = 64  # the same where activations bend, which cutting them does not make straight
 SHARE = 0.7  # of the time, for the first search where a second one follows
 
 
@@ -44,8 +45,8 @@ class Portfolio(Search):
         """The questions in which few inputs vary."""
         if not isinstance(problem.region, Box):
             return torch.empty(0, dtype=torch.long)
-        box = problem.region.box()
-        return ((box.lower < box.upper).flatten(1).sum(1) <= FEW).nonzero().flatten()
+        box, most = problem.region.box(), SOME if bends(problem.model.graph) else FEW
+        return ((box.lower < box.upper).flatten(1).sum(1) <= most).nonzero().flatten()
 
 
 def better(first: Verdict | None, second: Verdict) -> Verdict:
