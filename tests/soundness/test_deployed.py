@@ -8,7 +8,10 @@ from laws.strategies import EVERYTHING, SCALES, SHAPES
 
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounding.propagate import Options, propagate
+from verifier.graph.build import Builder
 from verifier.graph.graph import Graph
+from verifier.graph.ops.dense import Reduce
+from verifier.graph.ops.softmax import Differences, Softmax
 from verifier.properties import Specification
 from verifier.regions import Box, box
 
@@ -58,3 +61,19 @@ def test_the_law_can_fail() -> None:
     """Bounds of the network over the reals are too narrow for it."""
     graphs = [network((5,), ("linear", "relu", "linear"), seed, 1.0) for seed in range(20)]
     assert any(outside(graph, point((5,), 3), Crown(), None) for graph in graphs)
+
+
+def test_rounded_shares_do_not_sum_to_one() -> None:
+    """Over the reals a softmax sums to one exactly; as float32 computes it, it doesn't."""
+    builder = Builder("x", (4,))
+    at = builder.add(Softmax(whole=True), builder.add(Differences(), builder.input, name="d"), name="p")
+    graph = builder.finish(builder.add(Reduce((0,), True), at, name="sum"), {})
+    region = point((4,), 0)
+    rows = Specification(
+        torch.ones(1, 1, 1, dtype=torch.float64), torch.full((1, 1), -1 + 1e-9, dtype=torch.float64), (0,)
+    )
+    real = propagate(graph, region, Crown(), rows, Options(proof=True)).rows
+    rounded = propagate(graph, region, Crown(), rows, Options(proof=True, deployed=torch.float32)).rows
+    assert real is not None
+    assert rounded is not None
+    assert float(real) > 0 > float(rounded)

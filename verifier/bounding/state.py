@@ -19,6 +19,7 @@ from verifier.graph.op import Affine, Input
 from verifier.graph.ops.activation import Abs, Ceil, Clip, Floor, Relu, Round, Sign
 from verifier.graph.ops.dense import Constant
 from verifier.graph.ops.pool import Max
+from verifier.graph.ops.smooth import Power
 from verifier.graph.ops.softmax import Softmax
 from verifier.interval import Interval
 from verifier.numerics import TINY, gamma, unit_roundoff
@@ -102,7 +103,10 @@ class State:
 
     @property
     def shares(self) -> dict[str, Tensor]:
-        """The widths of known nodes whose entries sum to one along the last axis."""
+        """The widths of known nodes whose entries sum to one along the last axis; computed in a deployed type they
+        don't quite."""
+        if self.deployed is not None:
+            return {}
         whole = [node.name for node in self.graph.nodes if isinstance(node.op, Softmax) and node.op.whole]
         return {name: self.table[name].radius for name in whole if name in self.table}
 
@@ -128,7 +132,10 @@ class State:
             return loss
         if isinstance(node.op, SELECTING):
             return loss
-        wrong = FUNCTION * unit_roundoff(self.deployed) * self.table[name].magnitude
+        if isinstance(node.op, Power) and node.op.exponent == -0.5:
+            return torch.full_like(loss, math.inf)  # a norm: runtimes fuse it, and compute variances as they like
+        units = FUNCTION + (2 * reach.shape[-1] if isinstance(node.op, Softmax) else 0)
+        wrong = units * unit_roundoff(self.deployed) * self.table[name].magnitude
         return loss + wrong + underflow(self.deployed)
 
     def _affine(self, node: Node, op: Affine) -> Interval:
