@@ -9,6 +9,8 @@ from torch import Tensor
 
 from verifier.numerics import down, up
 
+SINGLE = 2.0**-20  # relative; float32 rounds by 2^-24
+
 
 @dataclass(frozen=True, eq=False)
 class Interval:
@@ -37,6 +39,11 @@ class Interval:
     def magnitude(self) -> Tensor:
         """The largest absolute value inside."""
         return torch.maximum(self.upper.abs(), self.lower.abs())
+
+    @property
+    def varies(self) -> Tensor:
+        """`(B, *)`: is the interval wider than a number and the float32 next to it? Only a matter of what to try."""
+        return self.radius > SINGLE * self.magnitude
 
     def intersect(self, other: "Interval") -> "Interval":
         """What both allow. Where rounding makes sound bounds cross by a hair, the union of the hairs is kept."""

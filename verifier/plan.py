@@ -189,7 +189,7 @@ class _Batch:
         if self.settings.record is not None:
             return False  # the checker has none
         box = self.problem.region.select(self.open).box()
-        return int((box.lower < box.upper).flatten(1).sum(1).max()) <= FEW
+        return int(box.varies.flatten(1).sum(1).max()) <= FEW
 
     def _stage(self, stage: Stage) -> dict[int, Verdict]:
         """What the stage decides; where it fails for a reason that we know, the questions stay open."""

@@ -74,10 +74,11 @@ class Zonotopes:
         return bound
 
     def _input(self) -> Form:
-        """A symbol for each input entry that varies in some region of the batch."""
+        """A symbol for each input entry that varies in some region of the batch, first of all for the widest."""
         box = self.state.region.box()
         radius = box.radius.flatten(1)
-        vary = (radius > 0).any(0).nonzero().flatten()[: self.symbols]
+        widest = radius.amax(0).argsort(descending=True, stable=True)[: self.symbols]
+        vary = widest[radius[:, widest].amax(0) > 0].sort().values
         self.used = len(vary)
         generators = radius.new_zeros(len(vary), *radius.shape)
         generators[torch.arange(len(vary)), :, vary] = radius[:, vary].T

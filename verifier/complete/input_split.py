@@ -262,7 +262,7 @@ def kept(graph: Graph) -> tuple[str, ...]:
 def suited(problem: Problem) -> Method:
     """Walks back from every neuron, unless they are many: forwards, the cost does not grow with their number."""
     box = problem.region.box()
-    vary = int((box.lower < box.upper).flatten(1).sum(1).max())
+    vary = int(box.varies.flatten(1).sum(1).max())
     return Zonotope(symbols=vary) if undecided(problem.model.graph) > MANY and vary <= FORWARDS else Crown()
 
 

@@ -44,7 +44,7 @@ def narrowed(problem: Problem) -> Narrow | None:
         return None
     interval = problem.region.box()
     radius = interval.radius.flatten()
-    index = (radius > 0).nonzero().flatten()
+    index = interval.varies.flatten().nonzero().flatten()
     if not len(index) or len(radius) < WORTH * len(index):
         return None
     graph = _enclosure(problem, len(index))
@@ -69,7 +69,8 @@ def _enclosure(problem: Problem, count: int) -> Graph:
 
 
 def _forms(problem: Problem, count: int) -> tuple[dict[str, Form], set[str]]:
-    """The zonotopes of all nodes that are affine in the input, and these nodes' names."""
+    """The zonotopes of all nodes that are affine in the input, and these nodes' names. Inputs that hardly vary have no
+    symbol of their own; they are part of the remainder."""
     state = State(problem.model.graph, problem.region.to(torch.float64, "cpu"), True)
     zonotopes = Zonotopes(state, count)
     straight: set[str] = set()

@@ -15,6 +15,7 @@ from verifier.verdict import Falsified, Reason, Unknown, Verdict
 FEW = 16  # inputs that vary, up to which cutting them may end
 SOME = 64  # the same where activations bend, which cutting them does not make straight
 SHARE = 0.7  # of the time, for the first search where a second one follows
+MOST = 0.9  # the same where activations bend
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Portfolio(Search):
         verdicts: dict[int, Verdict] = {}
         few = self._few(problem)
         if len(few):
-            first = replace(work, deadline=time.monotonic() + SHARE * work.seconds)
+            share = MOST if bends(problem.model.graph) else SHARE
+            first = replace(work, deadline=time.monotonic() + share * work.seconds)
             verdicts |= dict(zip(few.tolist(), self.inputs(problem.select(few), first), strict=True))
         done = work.together and any(isinstance(v, Falsified) for v in verdicts.values())
         rest = [i for i in range(problem.batch) if isinstance(verdicts.get(i), Unknown | None) and not done]
@@ -46,7 +48,7 @@ class Portfolio(Search):
         if not isinstance(problem.region, Box):
             return torch.empty(0, dtype=torch.long)
         box, most = problem.region.box(), SOME if bends(problem.model.graph) else FEW
-        return ((box.lower < box.upper).flatten(1).sum(1) <= most).nonzero().flatten()
+        return (box.varies.flatten(1).sum(1) <= most).nonzero().flatten()
 
 
 def better(first: Verdict | None, second: Verdict) -> Verdict:
