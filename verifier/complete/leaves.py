@@ -8,6 +8,7 @@ import numpy as np
 from verifier.bounding.methods import Crown
 from verifier.complete.domains import Domains
 from verifier.complete.exact.highs import Relaxation
+from verifier.complete.exact.program import Program
 from verifier.complete.exact.question import Question
 from verifier.complete.exact.tree import proven
 from verifier.complete.relaxed import Relaxed
@@ -24,16 +25,21 @@ def decided(relaxed: Relaxed, leaf: Domains, work: Work, name: str) -> float | F
     question = Question(relaxed.problem, Crown(), work, name)
     question.table = {**relaxed.proving.table, **relaxed.intervals(relaxed.proving, leaf)}
     try:
-        encoder = question.encoder().run()
+        program = _program(relaxed, leaf, question)
     except (UnsupportedModel, TimeoutError):
         return -np.inf
+    answer = Relaxation(program).solve(work.seconds)
+    bound = proven(program, answer)
+    return bound if bound > 0 else question.refute(answer.point) or bound
+
+
+def _program(relaxed: Relaxed, leaf: Domains, question: Question) -> Program:
+    """The least value of the clause's greatest row, within the leaf."""
+    encoder = question.encoder().run()
     for site in relaxed.sites:  # a cut is a bound of a column
         mask = np.zeros(relaxed.proving.table[site.name].lower[0].numel(), dtype=bool)
         inside = (leaf.place[0] >= site.span.start) & (leaf.place[0] < site.span.stop)
         mask[site.index[leaf.place[0][inside] - site.first].numpy()] = True
         if mask.any():
             encoder.columns(site.name, mask)
-    program = question.program(encoder, question.rows_of(int(leaf.clause[0])))
-    answer = Relaxation(program).solve(work.seconds)
-    bound = proven(program, answer)
-    return bound if bound > 0 else question.refute(answer.point) or bound
+    return question.program(encoder, question.rows_of(int(leaf.clause[0])))

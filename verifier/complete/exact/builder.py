@@ -9,8 +9,10 @@ from scipy import sparse
 from verifier.complete.exact.matrix import longest, widened
 from verifier.complete.exact.program import Mask, Program, Vector
 from verifier.complete.exact.safe import SAFETY, rounding
+from verifier.errors import UnsupportedModel
 
 Index = np.ndarray
+LARGEST = 1e15  # HiGHS ran for minutes, and took 23 GB, with 1e200
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,11 +177,19 @@ class ProgramBuilder:
         return [block for number, block in enumerate(self._rows) if number not in self.definitions]
 
     def finish(self, cost: Vector, constant: float) -> Program:
-        """The program with everything that was added."""
+        """The program with everything that was added.
+
+        Raises:
+            UnsupportedModel: its numbers are not finite, or so large that solvers never end with them.
+        """
         n, blocks = self.count, self._rows
         matrix = sparse.vstack([sparse.csr_array((0, n)), *(widened(m, n) for m, *_ in blocks)], format="csr")
         least, most, slack = (np.concatenate([np.zeros(0), *(block[i] for block in blocks)]) for i in (1, 2, 3))
         matrix = sparse.csr_array(matrix)
+        rows = np.concatenate([side[np.isfinite(side)] for side in (least, most)])  # one side of a row may be open
+        numbers = np.concatenate([matrix.data, rows, slack, cost, self.lower, self.upper, [constant]])
+        if not (np.abs(numbers) < LARGEST).all():  # false for NaN
+            raise UnsupportedModel(f"numbers beyond {LARGEST:g} are no work for a solver")
         return Program(cost, constant, self.lower, self.upper, matrix, least, most, slack, self.integer)
 
 
