@@ -147,12 +147,6 @@ def unclamped(self: ReluRelaxation, op: Op, x: Interval, chosen: Slopes | None =
     return lines if chosen is None else replace(lines, slopes=Slopes(chosen.lower, lines.slopes.upper))
 
 
-def clamped_chord(x: Interval) -> Tensor:
-    above, below = x.upper.relu(), x.lower.clamp(max=0)
-    slope = above / (above - below).clamp(min=torch.finfo(above.dtype).tiny)
-    return torch.where((x.lower >= 0) | slope.isnan(), 1.0, slope)
-
-
 def early_jump(self: Staircase, op: Op, x: Interval) -> list[tuple[Tensor, Tensor, Tensor]]:
     return [(k + 0.5, k, k + 1) for k in ((x.lower - 0.5).ceil(), (x.upper - 0.5).floor())]
 
@@ -205,7 +199,6 @@ CASES: dict[str, tuple[Law, Bug]] = {
     "only one candidate of a maximum": (partial(gaps, Max()), patch(Maximum, "gap", favourite)),
     "a slope outside its range": (partial(gaps, OPS["relu"]), patch(ReluRelaxation, "lines", unclamped)),
     "linear everywhere": (partial(gaps, OPS["leaky"]), patch(PiecewiseLinear, "linear", lambda s, o, x: x.lower < 9)),
-    "16 a chord whose width overflows": (huge, patch(ReluRelaxation, "_chord", staticmethod(clamped_chord))),
     "16 a jump lost to rounding": (half_lost, patch(Staircase, "jumps", early_jump)),
     "16 ends rounded to nearest": (boxes, patch(BOX, "enclose", lambda a, b: (a + b, a + b))),
     "16 float32 boxes rounded to nearest": (outwards, patch(Interval, "to", nearest)),
