@@ -51,11 +51,6 @@ def half_lost() -> None:
     law_gap(Staircase(), OPS["round"], x, torch.full((1, 1), 0.65).double(), torch.Generator().manual_seed(0))
 
 
-def huge() -> None:
-    size = torch.full((1, 1), torch.finfo(torch.float64).max / 1.5, dtype=torch.float64)
-    law_lines(relaxation_of(OPS["relu"]), OPS["relu"], Interval(-size, size), None, torch.Generator().manual_seed(0))
-
-
 def regions(law: Callable[[Region, torch.Generator], None], p: float, radius: float = 0.6) -> None:
     generator = torch.Generator().manual_seed(4)
     center = torch.randint(0, 256, (6, 5), generator=generator).double() / 255
