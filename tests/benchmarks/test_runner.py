@@ -129,7 +129,7 @@ def test_an_interrupted_run_keeps_its_results_and_leaves_nothing(ask: Ask, tmp_p
         assert time.monotonic() < deadline, "the second instance never started"
         time.sleep(0.1)
     process.send_signal(2)
-    _, err = process.communicate(timeout=10)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert b"stopped; what was done is in" in err
     assert [r.vnnlib for r in records.read(results)] == ["a.vnnlib"]

@@ -32,6 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code
     except VerifierError as error:
         tell(f"verify: {type(error).__name__}: {error}")
+        try:
+            sys.stdout.flush()
+        except OSError:  # a full disk: the interpreter must not stumble over what is left
+            forget(sys.stdout)
         return 2
     except SystemExit as end:  # the subcommand's arguments
         return end.code if isinstance(end.code, int) else 2
