@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 POLL_S = 0.2
+QUIET = 5  # looks, 10 ms apart, that find nobody: a process hides for a moment while it forks or becomes another program
 MARK = "BENCHMARK_RUN"  # set for everything below a run, so that daemons are found too
 PAGE, TICK = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
 
@@ -92,9 +93,11 @@ class Tree:
 
     def kill(self) -> None:
         """End every member; before the leader is waited for, as its number is then still its own."""
+        quiet = 0
         for _ in range(200):
             alive = [p for p in self.look(marked=True) if not p.gone]
-            if not alive:
+            quiet = 0 if alive else quiet + 1
+            if quiet == QUIET:
                 return
             for process in alive:
                 with contextlib.suppress(ProcessLookupError):

@@ -58,7 +58,13 @@ def test_who_hangs_is_killed_with_all_that_it_started(ask: Ask, limits: Limits) 
     assert not left_over()
 
 
-def test_daemons_of_one_that_answered_end_too(ask: Ask, limits: Limits, tmp_path: Path) -> None:
+@pytest.mark.parametrize("hidden", [0, 2])
+def test_daemons_of_one_that_answered_end_too(
+    ask: Ask, limits: Limits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hidden: int
+) -> None:
+    """Even if a look or two miss them: a process that becomes another program has no environment for a moment."""
+    look, seeing = sandbox.Tree.look, iter([False] * hidden)
+    monkeypatch.setattr(sandbox.Tree, "look", lambda tree, marked=False: look(tree, marked and next(seeing, True)))
     daemon = tmp_path / "daemon.sh"
     daemon.write_text("(setsid sleep 76 > /dev/null 2>&1 &)\necho unsat\n")
     found = runner.attempt("daemon", Template(f"sh {daemon}"), ask("-"), limits, threading.Event())
