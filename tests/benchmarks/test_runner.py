@@ -1,6 +1,5 @@
 """Limits hold, nothing is left running, and nothing is run twice."""
 
-import os
 import subprocess
 import sys
 import threading
@@ -17,15 +16,18 @@ from fakes import FAKE
 
 ROOT = Path(__file__).resolve().parents[2]
 Ask = Callable[..., Instance]
+LeftOver = Callable[[], list[int]]
 
 
 def attempt(instance: Instance, limits: Limits) -> records.Record:
     return runner.attempt("fake", FAKE, instance, limits, threading.Event())
 
 
-def left_over() -> list[int]:
-    """Processes that carry a mark of a run below this test's process."""
-    return [p for p in sandbox.processes() if sandbox.Tree(0, sandbox.MARK + "=")._marked(p) and p != os.getpid()]
+@pytest.fixture
+def left_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> LeftOver:
+    """Processes that this test started, by a mark of its own."""
+    monkeypatch.setenv("STARTED_BY", str(tmp_path))
+    return lambda: [p for p in sandbox.processes() if sandbox.Tree(0, f"STARTED_BY={tmp_path}")._marked(p)]
 
 
 def test_an_answer_is_read_with_its_measurements(ask: Ask, limits: Limits) -> None:
@@ -51,7 +53,7 @@ def test_other_ends(ask: Ask, limits: Limits, behaviour: str, verdict: str, note
     assert (found.verdict, found.note) == (verdict, note)
 
 
-def test_who_hangs_is_killed_with_all_that_it_started(ask: Ask, limits: Limits) -> None:
+def test_who_hangs_is_killed_with_all_that_it_started(ask: Ask, limits: Limits, left_over: LeftOver) -> None:
     found = attempt(ask("hang"), Limits(1.0, 2**30))
     assert (found.verdict, found.overrun) == ("timeout", False)
     assert 1.3 <= found.wall_s < 2.1
@@ -60,7 +62,7 @@ def test_who_hangs_is_killed_with_all_that_it_started(ask: Ask, limits: Limits) 
 
 @pytest.mark.parametrize("hidden", [0, 2])
 def test_daemons_of_one_that_answered_end_too(
-    ask: Ask, limits: Limits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hidden: int
+    ask: Ask, limits: Limits, left_over: LeftOver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hidden: int
 ) -> None:
     """Even if a look or two miss them: a process that becomes another program has no environment for a moment."""
     look, seeing = sandbox.Tree.look, iter([False] * hidden)
@@ -72,7 +74,7 @@ def test_daemons_of_one_that_answered_end_too(
     assert not left_over()
 
 
-def test_memory_of_children_counts(ask: Ask, limits: Limits) -> None:
+def test_memory_of_children_counts(ask: Ask, limits: Limits, left_over: LeftOver) -> None:
     found = attempt(ask("hog"), Limits(20.0, 400 * 2**20))
     assert found.verdict == "error"
     assert found.note.startswith("killed at 0.")
@@ -124,14 +126,14 @@ def test_nothing_runs_twice(ask: Ask, limits: Limits, tmp_path: Path, monkeypatc
     assert count.read_text() == "xxxx"
 
 
-def test_an_interrupted_run_keeps_its_results_and_leaves_nothing(ask: Ask, tmp_path: Path) -> None:
+def test_an_interrupted_run_keeps_its_results_and_leaves_nothing(ask: Ask, left_over: LeftOver, tmp_path: Path) -> None:
     ask("unsat", name="a"), ask("hang", name="b")
     (tmp_path / "instances.csv").write_text("net.onnx,a.vnnlib,60\nnet.onnx,b.vnnlib,60\n")
     results = tmp_path / "results.csv"
     command = [sys.executable, str(ROOT / "benchmarks" / "compete"), "run", str(tmp_path), "--results", str(results)]
     process = subprocess.Popen([*command, "--solver", f"fake=standard:{FAKE.executable}"], stderr=subprocess.PIPE)
     deadline = time.monotonic() + 30
-    while not (results.is_file() and len(records.read(results)) == 1 and len(left_over()) >= 3):
+    while not (results.is_file() and len(records.read(results)) == 1 and len(left_over()) >= 4):
         assert time.monotonic() < deadline, "the second instance never started"
         time.sleep(0.1)
     process.send_signal(2)
