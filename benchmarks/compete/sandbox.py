@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 POLL_S = 0.2
-QUIET = 5  # looks, 10 ms apart, that find nobody: a process hides for a moment while it forks or becomes another program
+QUIET = 5  # looks, 10 ms apart, that must find nobody: who forks or becomes another program hides for a moment
 MARK = "BENCHMARK_RUN"  # set for everything below a run, so that daemons are found too
 PAGE, TICK = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
 
