@@ -23,6 +23,7 @@ from verifier.complete.record import Recorder
 from verifier.complete.search import Search, Work
 from verifier.errors import InputError, UnsupportedModel
 from verifier.graph.graph import Graph
+from verifier.graph.passes.exact import simplified
 from verifier.problem import Problem, without_softmax
 from verifier.verdict import Falsified, Reason, Unknown, Verdict, Verified
 
@@ -122,6 +123,8 @@ def run(problem: Problem, settings: Settings, note: Callable[[str], None] = lamb
     """
     if settings.deployed is None:  # rounded, a softmax can tie where its arguments don't
         problem = without_softmax(problem)
+        if settings.record is None:  # a checker reads the file's own graph
+            problem = replace(problem, model=replace(problem.model, graph=simplified(problem.model.graph)))
     _check_device(settings.device)
     graph = problem.model.graph.to(settings.dtype, settings.device)
     size = _batch(graph, settings)

@@ -1,0 +1,93 @@
+"""Rewrites change no value: on small integers everything is exact, so equal means equal."""
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from verifier.graph.build import Builder
+from verifier.graph.graph import Graph
+from verifier.graph.ops.activation import Relu
+from verifier.graph.ops.dense import Linear, Shift
+from verifier.graph.passes.exact import simplified
+from verifier.graph.passes.mirrored import opposite
+
+SEEDS = st.integers(0, 2**20)
+
+
+def small(generator: torch.Generator, *shape: int) -> Tensor:
+    return torch.randint(-2, 3, shape, generator=generator).double()
+
+
+def mirrored_network(generator: torch.Generator, width: int, bias: bool) -> Graph:
+    """Two ReLU layers whose rows are shuffled copies and negatives of few."""
+    builder, name = Builder("x", (1, 3)), "x"
+    size = 3
+    for layer in range(2):
+        few = torch.cat([small(generator, width, size), small(generator, width, 1) * bias], 1)
+        rows = torch.cat([few, -few, few])[torch.randperm(3 * width, generator=generator)]
+        name = builder.add(Linear(rows[:, :size]), name, name=f"product{layer}")
+        name = builder.add(Shift(rows[:, size:].T), name, name=f"shift{layer}")
+        name = builder.add(Relu(), name, name=f"relu{layer}")
+        name = builder.add(Linear(small(generator, 4, 3 * width)), name, name=f"out{layer}")
+        size = 4
+    return builder.finish(name, {})
+
+
+def relus(graph: Graph) -> int:
+    return sum(node.shape[-1] for node in graph.nodes if isinstance(node.op, Relu))
+
+
+@given(SEEDS, st.integers(1, 6), st.booleans())
+def test_the_function_stays(seed: int, width: int, bias: bool) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    graph = mirrored_network(generator, width, bias)
+    x = small(generator, 50, 1, 3)
+    assert torch.equal(simplified(graph)(x), graph(x))
+
+
+@given(SEEDS, st.integers(1, 8), st.booleans())
+def test_pairs_are_opposite_and_apart(seed: int, count: int, bias: bool) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    weight, shift = small(generator, 2 * count, 2), small(generator, 2 * count) if bias else None
+    first, second = opposite(weight, shift)
+    assert torch.equal(weight[first], -weight[second])
+    assert shift is None or torch.equal(shift[first], -shift[second])
+    assert len(torch.cat([first, second]).unique()) == 2 * len(first)
+
+
+@given(SEEDS, st.integers(1, 20))
+def test_every_pair_is_found(seed: int, count: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    few = torch.randn(count, 5, generator=generator).double()
+    first, _ = opposite(torch.cat([few, -few])[torch.randperm(2 * count, generator=generator)], None)
+    assert len(first) == count
+
+
+def test_a_minimum_of_two_needs_one_relu() -> None:
+    """2 min(a, b) = relu(a + b) - relu(-a - b) - relu(a - b) - relu(b - a)."""
+    builder = Builder("x", (2,))
+    four = torch.tensor([[1.0, 1], [-1, -1], [1, -1], [-1, 1]]).double()
+    relu = builder.add(Relu(), builder.add(Linear(four), "x", name="four"), name="relu")
+    least = builder.add(Linear(torch.tensor([[0.5, -0.5, -0.5, -0.5]]).double()), relu, name="min")
+    graph = simplified(builder.finish(least, {}))
+    assert relus(graph) == 1
+    x = torch.randn(100, 2, generator=torch.Generator().manual_seed(0)).double()
+    assert torch.allclose(graph(x)[:, 0], x.amin(1), rtol=1e-14, atol=1e-14)
+
+
+def test_a_sum_that_rounds_keeps_both() -> None:
+    """1 + 2^-60 is no float64: nothing is rewritten there."""
+    builder = Builder("x", (1,))
+    two = builder.add(Linear(torch.tensor([[1.0], [-1.0]]).double()), "x", name="two")
+    relu = builder.add(Relu(), two, name="relu")
+    out = builder.add(Linear(torch.tensor([[1.0, 2.0**-60]]).double()), relu, name="out")
+    assert relus(simplified(builder.finish(out, {}))) == 2
+
+
+def test_what_others_read_stays() -> None:
+    """A ReLU that is the output keeps its shape."""
+    builder = Builder("x", (1,))
+    two = builder.add(Linear(torch.tensor([[1.0], [-1.0]]).double()), "x", name="two")
+    graph = builder.finish(builder.add(Relu(), two, name="relu"), {})
+    assert simplified(graph).output_shape == (2,)
