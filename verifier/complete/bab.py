@@ -17,6 +17,7 @@ from verifier.complete.domains import Domains, roots
 from verifier.complete.frontier import Frontier
 from verifier.complete.pace import Pace
 from verifier.complete.record import Activations
+from verifier.complete.refine import Refinement
 from verifier.complete.relaxed import Relaxed, View
 from verifier.complete.search import Search, Work
 from verifier.graph.graph import Graph
@@ -24,6 +25,7 @@ from verifier.graph.op import Affine, Input
 from verifier.graph.ops.activation import Abs, Ceil, Clip, Floor, LeakyRelu, Relu, Round, Sign
 from verifier.graph.ops.pool import Max
 from verifier.problem import Problem
+from verifier.regions import Box
 from verifier.verdict import Falsified, Reason, Unknown, Verdict, Verified
 
 STRAIGHT = (Affine, Input, Relu, LeakyRelu, Clip, Abs, Max, Sign, Floor, Ceil, Round)
@@ -69,6 +71,7 @@ class _Run:
         self.by_lp = False  # was a leaf closed by an LP? A certificate has no place for that yet
         self.notes = Notes() if work.record is not None else None
         self.growth: Activations | None = None
+        self.refinement: Refinement | None = None
 
     def late(self) -> bool:
         return time.monotonic() > self.deadline
@@ -118,7 +121,10 @@ class _Run:
     def _search(self, relaxed: Relaxed, clauses: Tensor, bound: Tensor) -> Verdict:
         count = relaxed.rows.shape[1]
         weight = torch.full((len(clauses), count), 1 / count)
-        first = self._optimised(relaxed, roots(clauses, weight, relaxed.start), self.method.first)
+        if relaxed.sites and self.notes is None and isinstance(self.problem.region, Box):  # the checker knows only cuts
+            self.refinement = Refinement(relaxed, self.work.bytes)
+        known = relaxed.count if self.refinement is not None else 0
+        first = self._optimised(relaxed, roots(clauses, weight, relaxed.start, known), self.method.first)
         frontier = Frontier(self._close(relaxed, first))
         pace = Pace(START, min(self.method.batch, self._limit(relaxed)))
         while len(frontier) and not self.late() and self.done < self.work.domains and self.found is None:
@@ -148,6 +154,11 @@ class _Run:
         """The children of the domains, bounded."""
         view = relaxed.view(taken)
         self._attack(relaxed, view)
+        if self.refinement is not None:
+            taken = self._refined(relaxed, self.refinement, taken, view)
+            if not len(taken):
+                return taken
+            view = relaxed.view(taken)
         if not relaxed.sites:
             place, point = torch.full((len(taken),), -1), torch.zeros(len(taken), dtype=torch.float64)
         else:
@@ -160,6 +171,22 @@ class _Run:
         if self.growth is not None:
             children = replace(children, node=self.growth.cut(taken.node, place, point))
         return self._optimised(relaxed, children, self.method.steps)
+
+    def _refined(self, relaxed: Relaxed, refinement: Refinement, taken: Domains, view: View) -> Domains:
+        """What is left of the domains, those near to their end within tighter intervals."""
+        lacks = refinement.lacks(view)
+        near = (lacks < refinement.near).nonzero().flatten()
+        if not len(near):
+            return taken
+        tight, empty = refinement(taken[near], self.method.branching.scores(relaxed, view)[near])
+        if bool(empty.any()):
+            self.margin = min(self.margin, 0.0)
+        after = relaxed.view(tight).bound
+        refinement.learn(lacks[near], view.bound[near], after)
+        tight = replace(tight, bound=torch.maximum(tight.bound, after.double()))
+        far = torch.ones(len(taken), dtype=torch.bool)
+        far[near] = False
+        return self._close(relaxed, tight[~empty]).joined(taken[far])
 
     def _leaf(self, relaxed: Relaxed, leaf: Domains) -> None:
         """Nothing is left to cut: more steps, or an LP, decide."""
@@ -175,7 +202,7 @@ class _Run:
         if isinstance(bound, Falsified):
             self.found = bound
         elif bound > 0:
-            self.margin, self.by_lp = min(self.margin, bound), True
+            self.margin, self.by_lp = min(self.margin, 0.0 if bool(leaf.refined) else bound), True
         else:
             self._stay(leaf)
 
@@ -199,7 +226,8 @@ class _Run:
         if self.growth is not None:
             self.growth.close(domains[index[done]])
         if bool(done.any()):
-            self.margin = min(self.margin, float(proof[done].min()))
+            margin = torch.where(domains[index].refined, 0.0, proof)
+            self.margin = min(self.margin, float(margin[done].min()))
         keep = torch.ones(len(domains), dtype=torch.bool)
         keep[index[done]] = False
         return domains[keep]

@@ -20,7 +20,8 @@ class Domains:
     Up to `D` cuts lead to a domain: entry `place (N, D)` (-1: none) is at least (`sign` 1) or at most (-1) `point`,
     with the multiplier `beta >= 0`. `weight (N, R)` are those of the clause's rows; `share` holds, for each nonlinear
     node and side, the optimised slopes `(N, n)` of the entries that can be cut, as bytes. `bound (N,)` is the best so
-    far, `node (N,)` the number that a recorder gave.
+    far, `node (N,)` the number that a recorder gave. `lower` and `upper (N, n or 0)` are what refining knows of the
+    entries that can be cut, in half precision rounded outwards.
     """
 
     clause: Tensor
@@ -32,9 +33,16 @@ class Domains:
     share: Mapping[tuple[str, str], Tensor]
     bound: Tensor
     node: Tensor
+    lower: Tensor
+    upper: Tensor
 
     def __len__(self) -> int:
         return len(self.clause)
+
+    @property
+    def refined(self) -> Tensor:
+        """`(N,)`: are their intervals only about the part where their row is broken?"""
+        return ((self.lower > -torch.inf) | (self.upper < torch.inf)).any(1)
 
     def __getitem__(self, index: Tensor) -> Self:
         plain = {name: getattr(self, name)[index] for name in PLAIN}
@@ -74,11 +82,12 @@ class Domains:
         return children[0].joined(children[1])
 
 
-PLAIN = ("clause", "place", "sign", "point", "beta", "weight", "bound", "node")
+PLAIN = ("clause", "place", "sign", "point", "beta", "weight", "bound", "node", "lower", "upper")
 
 
-def roots(clauses: Tensor, weight: Tensor, share: Mapping[tuple[str, str], Tensor]) -> Domains:
-    """A domain without cuts for each of `clauses (N,)`; `share (1, n)` is where all of them start."""
+def roots(clauses: Tensor, weight: Tensor, share: Mapping[tuple[str, str], Tensor], known: int = 0) -> Domains:
+    """A domain without cuts for each of `clauses (N,)`; `share (1, n)` is where all of them start, `known` the number
+    of entries of which refining may learn."""
     count = len(clauses)
     return Domains(
         clause=clauses,
@@ -90,4 +99,6 @@ def roots(clauses: Tensor, weight: Tensor, share: Mapping[tuple[str, str], Tenso
         share={key: value.expand(count, -1) for key, value in share.items()},
         bound=torch.full((count,), -torch.inf, dtype=torch.float64),
         node=torch.arange(count),
+        lower=torch.full((count, known), -torch.inf, dtype=torch.half),
+        upper=torch.full((count, known), torch.inf, dtype=torch.half),
     )

@@ -122,12 +122,18 @@ class Relaxed:
 
     def proved(self, domains: Domains) -> Tensor:
         """The same bounds in float64, less all that rounding could have done: `(N,)`."""
+        return self.linear(domains)[0]
+
+    def linear(self, domains: Domains) -> tuple[Tensor, Tensor]:
+        """Proved bounds `(N,)`, and the coefficients `(N, *in)` of the inputs that they come from."""
         share = {key: unpacked(value, torch.float64) for key, value in domains.share.items()}
         weight = domains.weight.double()
         weight = weight / weight.sum(1, keepdim=True)  # in float32 they are not quite 1 together
+        seen: dict[str, Tensor] = {}
         with torch.no_grad():
             lines = self._lines(self.proving, self._frame(self.proving, domains), share)
-            return self._walk(self.proving, domains, lines, domains.beta.double(), weight, None)
+            bound = self._walk(self.proving, domains, lines, domains.beta.double(), weight, seen)
+        return bound, seen[self.proving.graph.input.name][0]
 
     def _walk(
         self,
@@ -167,25 +173,32 @@ class Relaxed:
         ends = [state.table[site.name].magnitude.flatten(1)[0, site.index] for site in self.sites]
         return torch.cat([*ends, torch.zeros(1, dtype=torch.float64)])[domains.place]
 
-    def intervals(self, state: State, domains: Domains) -> dict[str, Interval]:
-        """The sites' intervals `(N, *)` within the cuts."""
+    def ends(self, state: State, domains: Domains) -> tuple[Tensor, Tensor]:
+        """The least and the greatest value of every entry that can be cut, within the domains: `(N, n)`."""
         like = state.region.box().lower
         place = torch.where(domains.place >= 0, domains.place, self.count)
         sides = []
-        for side, wanted, how in (("lower", 1, "amax"), ("upper", -1, "amin")):
+        for side, wanted, how, tighter in (("lower", 1, "amax", torch.maximum), ("upper", -1, "amin", torch.minimum)):
             ends = [getattr(state.table[s.name], side).flatten(1)[:, s.index] for s in self.sites]
-            root = torch.cat([*ends, like.new_zeros(1, 1)], dim=1).expand(len(domains), -1)
-            point = torch.where(domains.sign == wanted, domains.point.to(like), root.gather(1, place))
-            sides.append(root.scatter_reduce(1, place, point, how))
-        tables = {}
+            known = torch.cat([*ends, like.new_zeros(1, 1)], dim=1).expand(len(domains), -1)
+            clipped = getattr(domains, side)
+            if clipped.shape[1]:
+                known = torch.cat([tighter(known[:, :-1], clipped.to(like)), known[:, -1:]], dim=1)
+            point = torch.where(domains.sign == wanted, domains.point.to(like), known.gather(1, place))
+            sides.append(known.scatter_reduce(1, place, point, how)[:, :-1])
+        return sides[0], sides[1]
+
+    def intervals(self, state: State, domains: Domains) -> dict[str, Interval]:
+        """The sites' intervals `(N, *)` within the domains."""
+        both, tables = self.ends(state, domains), {}
         for site in self.sites:
             shape = state.table[site.name].lower.shape
             ends = [
                 getattr(state.table[site.name], side)
                 .flatten(1)
                 .expand(len(domains), -1)
-                .index_copy(1, site.index, cut[:, site.span])
-                for side, cut in zip(SIDES, sides, strict=True)
+                .index_copy(1, site.index, inside[:, site.span])
+                for side, inside in zip(SIDES, both, strict=True)
             ]
             lower, upper = (end.reshape(-1, *shape[1:]) for end in ends)
             tables[site.name] = Interval(lower, upper)

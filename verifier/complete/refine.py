@@ -1,0 +1,159 @@
+"""Tighter intervals for a domain: within the part of it where its row can still be broken.
+
+There the linear bound `g` of the row, multipliers of cuts included, is at most zero. So a neuron above its own linear
+form `a` is above `a + t g` as well, for every `t >= 0`, and the best `t` may lift its least value over the box by a lot
+(one half-space of Clip-and-Verify, Zhou et al. 2025; of the output's constraint as in INVPROP, Kotha et al. 2023).
+What then follows is about that part alone: a bound above zero says that it is empty, not by how much the row holds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from verifier.bounding.propagate import units
+from verifier.complete.domains import Domains
+from verifier.complete.relaxed import Relaxed, Site, View
+from verifier.numerics import TINY, gamma
+
+SHARE = 0.25  # of the memory, at most, for forms
+ROWS = 256  # of one walk
+KEPT = 384  # entries that are refined at once: those on which the rows rest most
+FORMS, INPUTS = 32, 128  # of the sample by which multipliers are guessed
+LEAST, MOST, HALVINGS = -4.0, 8.0, 10  # of their binary logarithms
+TRIED = (0.1, 0.5, 0.9)  # quantiles of the guesses
+NEAR = 0.5  # share of the box's effect on a row by which it is broken, below which refining pays; this is learned
+WORTH = 0.25  # of what a bound lacks, gained on average
+
+
+@dataclass(frozen=True, eq=False)
+class Forms:
+    """`M` functions of the inputs' shares in [-1, 1] of their radii, at least `center + size * (slope @ share)`:
+    `center (M,)`, `size (M,)`, and `slope (M, n)` with absolute values that sum to 1."""
+
+    center: Tensor
+    size: Tensor
+    slope: Tensor
+
+    @classmethod
+    def of(cls, bound: Tensor, coefficient: Tensor, radius: Tensor) -> Self:
+        """From proved least values `(M,)` over the box, and coefficients `(M, n)`."""
+        slope = coefficient * radius
+        size = slope.abs().sum(1)
+        center = bound + size - gamma(slope.shape[1], bound.dtype) * (bound.abs() + 2 * size) - slope.shape[1] * TINY
+        return cls(center, size, slope / size.clamp(min=torch.finfo(size.dtype).tiny).unsqueeze(1))
+
+    def short(self) -> Self:
+        """With slopes in single precision, and what their rounding can lose."""
+        lost = 2 * torch.finfo(torch.float32).eps * self.size
+        return replace(self, center=self.center - lost, slope=self.slope.float())
+
+    def __getitem__(self, index: Tensor) -> Self:
+        return type(self)(self.center[index], self.size[index], self.slope[index])
+
+    @classmethod
+    def joined(cls, parts: Sequence["Forms"]) -> Self:
+        return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in ("center", "size", "slope")))
+
+    def where(self, other: "Forms") -> Tensor:
+        """Proved least values `(N, M)` of these where one of `other (N,)` is at most zero."""
+        level, slope = other.center / other.size, self.slope.to(other.slope)
+        guesses = self._multipliers(other, level)
+        best = self.center.new_full((len(level), len(self.center)), -torch.inf)
+        for quantile in TRIED:
+            t = guesses.quantile(quantile, dim=1)
+            reach = torch.cdist(-t.unsqueeze(1) * other.slope, slope, p=1)
+            gain = (t * level).unsqueeze(1)
+            terms = reach + gain.abs() + t.unsqueeze(1) + 1
+            lost = gamma(slope.shape[1], reach.dtype) * (self.center.abs() + 2 * self.size * terms) + TINY
+            least = self.center + self.size * (gain - reach) - lost
+            best = torch.maximum(best, least.nan_to_num(-torch.inf, -torch.inf, -torch.inf))
+        return best
+
+    def _multipliers(self, other: "Forms", level: Tensor) -> Tensor:
+        """Roughly the best ones `(N, F)` for a sample of these, in units of the sizes' ratio: where the concave sum
+        `t * level - |slope + t * other.slope|` stops to rise."""
+        some, inputs = (
+            slice(None, None, max(1, n // k)) for n, k in zip(self.slope.shape, (FORMS, INPUTS), strict=True)
+        )
+        slope, row = self.slope[some, inputs].float(), other.slope[:, None, inputs].float()
+        target = level.float().unsqueeze(1) * row.abs().sum(2)
+        low = target.new_full((len(level), len(slope)), LEAST)
+        high = torch.full_like(low, MOST)
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2
+            rises = (row * (slope + 2.0 ** middle.unsqueeze(2) * row).sign()).sum(2) < target
+            low, high = torch.where(rises, middle, low), torch.where(rises, high, middle)
+        return 2.0 ** low.to(level.dtype)
+
+
+class Refinement:
+    """For domains of one question over a box. `near` says how near to its end a domain must be; it is learned."""
+
+    def __init__(self, relaxed: Relaxed, bytes: int) -> None:
+        self.relaxed, self.near = relaxed, NEAR
+        radius = relaxed.proving.region.box().radius.flatten()
+        self.vary = radius.nonzero().flatten()
+        self.radius = radius[self.vary]
+        self.most = int(SHARE * bytes) // (
+            2 * 4 * max(len(self.vary), 1)
+        )  # entries, two forms each, four bytes a number
+
+    @cached_property
+    def first(self) -> int:
+        """From which entry on there are forms: those of the last sites, as many as fit into memory."""
+        fits = (site.first for site in self.relaxed.sites if self.relaxed.count - site.first <= self.most)
+        return next(fits, self.relaxed.count)
+
+    @cached_property
+    def forms(self) -> Forms:
+        """Of all entries from `first` on from below, then of their negatives."""
+        sides = [self._forms(site) for site in self.relaxed.sites if site.first >= self.first]
+        return Forms.joined([side[0] for side in sides] + [side[1] for side in sides])
+
+    def lacks(self, view: View) -> Tensor:
+        """How far each domain's bound is from zero, as a share of what its row varies by over the box: `(N,)`."""
+        slope = view.seen[self.relaxed.problem.model.graph.input.name][0].flatten(1)[:, self.vary]
+        return -view.bound / (slope.abs() @ self.radius.to(slope)).clamp(min=1e-30)
+
+    def __call__(self, domains: Domains, scores: Tensor) -> tuple[Domains, Tensor]:
+        """The domains with tighter intervals of the entries with the best `scores (N, n)`, and which of them hold
+        nothing that breaks their row: `(N,)`."""
+        bound, coefficient = self.relaxed.linear(domains)
+        row = Forms.of(bound, coefficient.flatten(1)[:, self.vary], self.radius)
+        count = self.relaxed.count - self.first
+        best = scores[:, self.first :].sum(0).topk(min(KEPT, count)).indices
+        below, above = self.forms[torch.cat([best, best + count])].where(row).chunk(2, dim=1)
+        place = self.first + best
+        lower, upper = self.relaxed.ends(self.relaxed.proving, domains)
+        lower[:, place] = torch.maximum(lower[:, place], below)
+        upper[:, place] = torch.minimum(upper[:, place], -above)
+        return replace(domains, lower=down(lower), upper=-down(-upper)), (lower > upper).any(1)
+
+    def learn(self, lacks: Tensor, before: Tensor, after: Tensor) -> None:
+        """From bounds `(N,)` before and after: up to where it pays."""
+        edge = lacks > self.near / 2
+        if bool(edge.any()):
+            gained = (1 - after / before.clamp(max=-1e-30))[edge].clamp(0, 1)
+            self.near *= 1.25 if float(gained.mean()) > WORTH else 0.7
+
+    def _forms(self, site: Site) -> tuple[Forms, Forms]:
+        state, name = self.relaxed.proving, self.relaxed.problem.model.graph.input.name
+        node, parts = state.graph.by_name[site.name], []
+        for index in site.index.split(ROWS):
+            seen: dict[str, Tensor] = {}
+            with torch.no_grad():
+                bound = state.backward().bound(site.name, units(node, index.unsqueeze(1), state), both=True, seen=seen)
+            slope = seen[name].flatten(2)[:, 0, self.vary]
+            both = zip(bound[:, 0].chunk(2), slope.chunk(2), strict=True)
+            parts.append([Forms.of(side, coefficient, self.radius).short() for side, coefficient in both])
+        return Forms.joined([part[0] for part in parts]), Forms.joined([part[1] for part in parts])
+
+
+def down(x: Tensor) -> Tensor:
+    """The greatest half-precision numbers that are not above `x`."""
+    half = x.half()
+    return torch.where(half.double() > x, torch.nextafter(half, torch.full_like(half, -torch.inf)), half)
