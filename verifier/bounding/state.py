@@ -15,11 +15,11 @@ from torch import Tensor
 from verifier.bounding.backward import Backward
 from verifier.errors import UnsupportedModel
 from verifier.graph.graph import Graph, Node
-from verifier.graph.op import Affine, Input
-from verifier.graph.ops.activation import Abs, Ceil, Clip, Floor, Relu, Round, Sign
+from verifier.graph.op import Affine, Input, Op
+from verifier.graph.ops.activation import Abs, Ceil, Clip, Floor, Relu, Round, Sigmoid, Sign
 from verifier.graph.ops.dense import Constant
 from verifier.graph.ops.pool import Max
-from verifier.graph.ops.smooth import Power
+from verifier.graph.ops.smooth import Elu, Gelu, GeluTanh, HardSwish, Mish, Power, Silu
 from verifier.graph.ops.softmax import Softmax
 from verifier.interval import Interval
 from verifier.numerics import TINY, gamma, unit_roundoff
@@ -28,7 +28,7 @@ from verifier.relaxations.relaxation import Lines, Slopes
 from verifier.relaxations.table import RELAXATIONS, Table
 
 SELECTING = (Relu, Clip, Max, Abs, Sign, Floor, Ceil, Round)  # of their arguments and parameters: nothing is rounded
-FUNCTION = 16  # units of roundoff, of the largest value, by which a deployed function may be wrong
+FUNCTION = 16  # units of roundoff, of the largest value on the way, by which a deployed function may be wrong
 
 
 @dataclass(eq=False)
@@ -135,7 +135,8 @@ class State:
         if isinstance(node.op, Power) and node.op.exponent == -0.5:
             return torch.full_like(loss, math.inf)  # a norm: runtimes fuse it, and compute variances as they like
         units = FUNCTION + (2 * reach.shape[-1] if isinstance(node.op, Softmax) else 0)
-        wrong = units * unit_roundoff(self.deployed) * self.table[name].magnitude
+        value = self.table[name].magnitude + cancelled(node.op, reach)
+        wrong = units * unit_roundoff(self.deployed) * value
         return loss + wrong + underflow(self.deployed)
 
     def _affine(self, node: Node, op: Affine) -> Interval:
@@ -192,6 +193,19 @@ class State:
         if not self.rounding:
             return 0.0
         return gamma(terms + torch.Size(node.shape).numel() + 4 * len(self.graph.nodes), self.region.box().lower.dtype)
+
+
+def cancelled(op: Op, reach: Tensor) -> Tensor | float:
+    """The size of what a runtime may subtract from each other to get a function: ONNX Runtime's sigmoid(-27) is 0, its
+    elu(-1e-9) is 0, and its gelu(-7.2) is 0, each right up to rounding of these."""
+    match op:
+        case Sigmoid():
+            return 1.0
+        case Elu():
+            return abs(op.scale * op.alpha)
+        case Gelu() | GeluTanh() | Silu() | Mish() | HardSwish():
+            return reach
+    return 0.0
 
 
 def in_deployed(dtype: torch.dtype, terms: int) -> float:
