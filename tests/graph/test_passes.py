@@ -8,7 +8,10 @@ from torch import Tensor
 from verifier.graph.build import Builder
 from verifier.graph.graph import Graph
 from verifier.graph.ops.activation import Relu
-from verifier.graph.ops.dense import Linear, Shift
+from verifier.graph.ops.dense import Linear, Reduce, Shift
+from verifier.graph.ops.product import Product
+from verifier.graph.ops.shape import Stack
+from verifier.graph.ops.smooth import Power
 from verifier.graph.passes.exact import simplified
 from verifier.graph.passes.mirrored import opposite
 
@@ -91,3 +94,35 @@ def test_what_others_read_stays() -> None:
     two = builder.add(Linear(torch.tensor([[1.0], [-1.0]]).double()), "x", name="two")
     graph = builder.finish(builder.add(Relu(), two, name="relu"), {})
     assert simplified(graph).output_shape == (2,)
+
+
+def weighted_mean(weight: Tensor, axis: int = 1) -> Graph:
+    """`weight @ (x / sum(x))`."""
+    builder = Builder("x", (1, weight.shape[1]))
+    inverse = builder.add(Power(-1.0), builder.add(Reduce((axis,), True), "x", name="sum"), name="inverse")
+    shares = builder.add(Product(), builder.add(Stack(), "x", inverse, name="pair"), name="shares")
+    return builder.finish(builder.add(Linear(weight), shares, name="mean"), {})
+
+
+@given(SEEDS, st.integers(2, 6), st.integers(1, 3))
+def test_weighted_means_stay(seed: int, count: int, out: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    weight = torch.randint(-400, 400, (out, count), generator=generator).double()
+    graph = weighted_mean(weight)
+    x = torch.rand(50, 1, count, generator=generator).double() + 0.1
+    y = simplified(graph)(x)
+    assert torch.allclose(y, graph(x), rtol=1e-12, atol=1e-9)
+
+
+def test_a_mean_needs_one_product() -> None:
+    graph = simplified(weighted_mean(torch.tensor([[10.0, 20, 40, 80, 160, 320]]).double()))
+    products = [node for node in graph.nodes if isinstance(node.op, Product)]
+    assert [node.shape for node in products] == [(1, 1)]
+
+
+def test_the_sum_of_something_else_is_no_mean() -> None:
+    """Divided by the sum along another axis, shares don't sum to one along the last."""
+    graph = weighted_mean(torch.tensor([[1.0, 3.0]]).double(), axis=0)
+    x = torch.tensor([[[0.5, 0.25]]]).double()
+    assert len(simplified(graph).nodes) == len(graph.nodes)
+    assert torch.equal(simplified(graph)(x), graph(x))

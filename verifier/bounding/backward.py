@@ -32,7 +32,8 @@ class Backward:
     `stops` are nodes whose interval ends the walk early (interval arithmetic with the last affine layers merged);
     `rounding (B, *)` is, for each node, what one coefficient of 1 there can lose; `multipliers (S, B, *)` are added to
     the coefficients that arrive at a node: a search knows the sign of what they multiply (β-CROWN). `shares (B, *)` are
-    the widths of nodes whose entries sum to one along the last axis.
+    the widths of nodes whose entries sum to one along the last axis. What rounding can lose at nodes in `charged` is
+    part of `rounding` at the only node that reads them, unless a walk starts there.
     """
 
     graph: Graph
@@ -44,6 +45,7 @@ class Backward:
     rounding: Mapping[str, Tensor] | None
     multipliers: Mapping[str, Tensor] = field(default_factory=dict)
     shares: Mapping[str, Tensor] = field(default_factory=dict)
+    charged: frozenset[str] = frozenset()
 
     def bound(self, start: str, rows: Coefficient, both: bool = False, seen: dict[str, Tensor] | None = None) -> Tensor:
         """Lower bounds of rows at `start`: `(S, B)`; with `both` `(2S, B)`, the second half those of the negated rows.
@@ -70,7 +72,9 @@ class Backward:
                 both = False
             if self.rounding is not None:
                 loss = self.rounding[node.name]
-                lost = lost + coefficient.magnitude_dot(loss) + TINY * loss.flatten(1).sum(1)  # underflowed ones too
+                if node.name == start or node.name not in self.charged:
+                    lost = lost + coefficient.magnitude_dot(loss)
+                lost = lost + TINY * loss.flatten(1).sum(1)  # coefficients that underflowed
             if node.name in self.shares:
                 coefficient, level, off = self._balanced(node.name, coefficient)
                 total, lost = total + level, lost + off

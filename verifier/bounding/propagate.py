@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from verifier.bounding.alpha import optimise
+from verifier.bounding.bands import Bands
 from verifier.bounding.coefficient import Coefficient, Dense, Unit
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounding.notes import Notes
@@ -55,7 +56,7 @@ class Options:
     for real arithmetic, and with `deployed` also for the network as computed in that dtype; `stop` is asked between
     chunks and ends tightening early (bounds stay valid), `hurry` only the optimising of slopes; `notes` are taken of a
     proof, for a certificate; `known` are intervals `(B, *)` of nodes that hold already, proved where a proof is asked
-    for."""
+    for; with `bands` walks back only follow where forward bounds, which pay where few inputs vary, are not as tight."""
 
     dtype: torch.dtype = torch.float32
     device: str = "cpu"
@@ -67,6 +68,7 @@ class Options:
     deployed: torch.dtype | None = None
     notes: Notes | None = None
     known: Mapping[str, Interval] = field(default_factory=dict)
+    bands: bool = False
 
 
 def propagate(
@@ -128,6 +130,7 @@ class _Run:
         self.zonotopes = None
         if isinstance(method, Zonotope):
             self.zonotopes = Zonotopes(self.state, method.symbols)
+        self.bands = Bands(self.state) if options.bands and self.tightens else None
         self.readers: dict[str, list[Node]] = {}
         for node in graph.nodes:
             if not isinstance(node.op, Affine | Input):
@@ -146,7 +149,10 @@ class _Run:
             if self.zonotopes is not None:
                 with torch.no_grad():
                     self.zonotopes.enter(node)
-            elif self.tightens and node.name in self.readers and not self.options.stop():
+            if self.bands is not None:
+                with torch.no_grad():
+                    self.bands.enter(node)
+            if self.tightens and node.name in self.readers and not self.options.stop():
                 self._tighten(node)
         if self.options.notes is not None:
             self._note(self.options.notes)
@@ -160,7 +166,7 @@ class _Run:
 
     def _tighten(self, node: Node) -> None:
         """Walk back from entries that some reader does not see as linear yet; with slopes, from those left again."""
-        if node.name in self.state.hull:
+        if node.name in self.state.hull or (self.bands is not None and self.bands.tight(node.name)):
             return
         if self.options.notes is not None:
             self.options.notes.tightened.append(node.name)

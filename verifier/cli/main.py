@@ -1,12 +1,12 @@
 """The `verify` command: arguments in, exit code out; every error that is the user's becomes one line."""
 
 import argparse
-import os
 import sys
 import traceback
 from collections.abc import Sequence
 
 from verifier.cli.arguments import parse
+from verifier.cli.process import prepare
 from verifier.cli.streams import forget, open_all, tell
 from verifier.errors import VerifierError
 
@@ -24,8 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = None if words[:1] == ["check"] else parse(words)
     except SystemExit as end:  # argparse has printed help, the version, or what is wrong
         return end.code if isinstance(end.code, int) else 2
-    # Threads that wait for work sleep. Spinning, the default, took 190 s instead of 20 s where two cores were shared.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    prepare()
     try:
         code = _run(args) if args is not None else _check(words[1:])
         sys.stdout.flush()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from verifier.cli.arguments import at_least, named, seconds
 from verifier.cli.capabilities import LISTS, supported
+from verifier.cli.process import prepare
 from verifier.cli.property import mapping, there
 from verifier.cli.streams import open_all, say, tell
 from verifier.errors import InputError, UnsupportedModel, VerifierError
@@ -107,6 +108,7 @@ def _verify(words: list[str]) -> int:
 
 def _decide(args: argparse.Namespace, start: float, alarm: "_Alarm") -> int:
     alarm.start()
+    prepare()
     networks = mapping(args.network)
     there(args.query)
     from verifier.formats.vnnlib.reader import read

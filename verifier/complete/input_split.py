@@ -16,6 +16,7 @@ from verifier.bounding.methods import Crown, Method, Zonotope
 from verifier.bounding.notes import Notes
 from verifier.bounding.propagate import Bounds, Options, propagate
 from verifier.complete.boxes import Boxes, whole
+from verifier.complete.clip import clipped
 from verifier.complete.frontier import Frontier
 from verifier.complete.narrow import Narrow, narrowed
 from verifier.complete.pace import Pace
@@ -34,6 +35,7 @@ COPIES = 16  # numbers of each entry of the network that a box takes while it is
 MANY, FORWARDS = 2000, 4  # neurons, and inputs that vary, from and up to which bounds go forwards
 KEPT = 4096  # entries of a box's intervals, at most
 START = 64  # boxes of the first round
+EVEN = 0.1  # of the mean effect of all inputs, added to each: what bends inside is not seen in a row's coefficients
 NARROW = 2.0**-40  # of a box's magnitude: beyond that cutting proves nothing
 
 
@@ -131,12 +133,18 @@ class _Cuts:
             base, coefficient = form.base[:, keep], form.coefficient[:, keep]
             self._attack(boxes, coefficient, rows)
             self._descend(boxes)
-            before, boxes = boxes.width, boxes.clipped(base, coefficient, self.clause)
+            before, boxes = boxes.width, self._clipped(boxes, base, coefficient)
             self._proved(boxes.owner[(boxes.width < before).flatten(1).any(1)], 0.0)  # by how much, clipping can't say
-            some = ~boxes.empty
+            some = boxes.open.any(1) & ~boxes.empty
             boxes, weight = boxes[some], self._weight(boxes, rows, coefficient)[some]
         boxes = boxes[torch.tensor([i not in self.found for i in boxes.owner.tolist()], dtype=torch.bool)]
         return self._cut(boxes, weight if weight is not None and len(weight) == len(boxes) else None)
+
+    def _clipped(self, boxes: Boxes, base: Tensor, coefficient: Tensor) -> Boxes:
+        """A checker clips by each row once."""
+        if self.growth is not None:
+            return boxes.clipped(base, coefficient, self.clause)
+        return clipped(boxes, base, coefficient, self.clause)
 
     def _part(self, boxes: Boxes) -> Problem:
         whole = self.problem.select(boxes.owner)
@@ -154,6 +162,7 @@ class _Cuts:
             deployed=work.deployed,
             notes=notes,
             known=boxes.known,
+            bands=notes is None,
         )
         bounds = propagate(problem.model.graph, problem.region, self.bound, problem.specification, options)
         return None if work.late() else bounds
@@ -236,7 +245,7 @@ class _Cuts:
             effect = width
             if weight is not None:
                 weight = weight[~stuck]
-                effect = width * (weight + 0.05 * weight.mean(1, keepdim=True) + torch.finfo(width.dtype).tiny)
+                effect = width * (weight + EVEN * weight.mean(1, keepdim=True) + torch.finfo(width.dtype).tiny)
                 weight = weight.repeat(2, 1)
             boxes = self._halved(boxes, effect.argmax(1))
         return boxes

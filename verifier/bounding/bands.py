@@ -1,0 +1,171 @@
+"""Forward linear bounds with a line on each side: bands (ReluVal and Neurify, Wang et al. 2018; forward mode of Xu et
+al. 2020) over the inputs that vary.
+
+Every node lies within `middle +- (gap + remainder)`, where middle and gap are linear in symbols `e_i` in [-1, 1]. A
+nonlinearity takes its two lines as they are, whatever their slopes; an affine op moves the middle by its `forward` and
+the gap by its `abs()`. The cost is two forward passes for each symbol. Sums over a first nonlinearity get the very
+bounds that a walk back finds, for all entries at once; behind that they are looser.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from verifier.bounding.state import State
+from verifier.graph.graph import Node
+from verifier.graph.op import Affine, Input
+from verifier.graph.ops.dense import Constant
+from verifier.interval import Interval
+from verifier.numerics import TINY, gamma
+from verifier.regions import Box
+
+STRAIGHT, BENT, MIXED, DEEP = range(4)  # affine in the input; entries of one nonlinearity; sums of these; anything else
+
+SAFETY = 1 + 2.0**-20  # covers the rounding of sizes themselves
+
+
+@dataclass(frozen=True, eq=False)
+class Band:
+    """`middle`, `gap (1 + G, B, *)`: the constants, then one coefficient for each symbol; `remainder (B, *)`. The gap
+    is None where it is zero. `size (B, *)` is at least the sum of all absolute values that make an entry."""
+
+    middle: Tensor
+    gap: Tensor | None
+    remainder: Tensor
+    size: Tensor
+    level: int
+
+    def ends(self) -> tuple[Interval, Tensor]:
+        """The interval, and the size from the same sums: `|m| + |g|` is the greater of `|m - g|` and `|m + g|`."""
+        below, above = (self.middle,) * 2 if self.gap is None else (self.middle - self.gap, self.middle + self.gap)
+        low = total(below[1:]) + self.remainder
+        high = low if self.gap is None else total(above[1:]) + self.remainder
+        size = (below[0].abs() + low) if self.gap is None else below[0].abs() + low + above[0].abs() + high
+        return Interval(below[0] - low, above[0] + high), size
+
+
+def total(x: Tensor) -> Tensor:
+    """`sum(|x|)` over the first axis, part by part: nothing of the size of `x` is written."""
+    out = torch.zeros_like(x[0]) if len(x) else x.new_zeros(x.shape[1:])
+    for part in x:
+        out += part.abs()
+    return out
+
+
+class Bands:
+    """The bands of all nodes entered so far; `state` supplies lines and what rounding loses, and takes intervals."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.asked = {n.inputs[0] for n in state.graph.nodes if not isinstance(n.op, Affine | Input)}
+        self.asked.add(state.graph.output)
+        self.bands: dict[str, Band] = {}
+
+    def enter(self, node: Node) -> None:
+        """Bound a node that `state` has entered, and pass on what is tighter."""
+        if isinstance(node.op, Input):
+            band = self._input()
+        elif isinstance(node.op, Affine):
+            band = self._affine(node, node.op)
+        else:
+            band = self._nonlinear(node)
+        band = self._rounded(band)
+        if node.name in self.asked:
+            interval, size = band.ends()
+            self.state.improve(node.name, interval)
+            band = replace(band, size=torch.minimum(band.size, size * SAFETY))
+        self.bands[node.name] = band
+
+    def tight(self, name: str) -> bool:
+        """Does a walk back from this node find nothing better?"""
+        return self.bands[name].level < DEEP and isinstance(self.state.region, Box)
+
+    def _input(self) -> Band:
+        """A symbol for each input entry that varies in some region of the batch."""
+        box = self.state.region.box()
+        radius = box.radius.flatten(1)
+        vary = (radius.amax(0) > 0).nonzero().flatten()
+        middle = radius.new_zeros(1 + len(vary), *radius.shape)
+        middle[0] = box.center.flatten(1)
+        middle[1 + torch.arange(len(vary)), :, vary] = radius[:, vary].T
+        rest = torch.zeros_like(box.lower)
+        return Band(middle.unflatten(2, box.lower.shape[1:]), None, rest, box.center.abs() + box.radius, STRAIGHT)
+
+    def _affine(self, node: Node, op: Affine) -> Band:
+        args = [self.bands[name] for name in node.inputs]
+        state, batch = self.state, self.state.region.batch
+        magnitude, offset = state.graph.magnitudes[node.name], state.graph.offsets.get(node.name)
+        count = max((len(a.middle) for a in args), default=1)
+        middle = _all(op, [_padded(a.middle, count) for a in args], count, batch, node.shape)
+        if offset is not None and args:
+            middle[1:] -= offset
+        elif not args:
+            middle = middle * (torch.arange(count) == 0).reshape(-1, *(1,) * (middle.dim() - 1))
+        gap = None
+        if any(a.gap is not None for a in args):
+            gaps = [torch.zeros_like(a.middle) if a.gap is None else a.gap for a in args]
+            gap = _all(magnitude, [_padded(g, count) for g in gaps], count, batch, node.shape)
+        remainder = magnitude.forward(*(a.remainder for a in args)).expand(batch, *node.shape)
+        size = magnitude.forward(*(a.size for a in args)).expand(batch, *node.shape)
+        if state.rounding:
+            reach = size if offset is None else size + (2 + 2 * count) * offset.abs()
+            terms = op.terms([a.remainder.shape[1:] for a in args], torch.Size(node.shape))
+            remainder = remainder + gamma(terms, size.dtype) * reach
+        if state.deployed is not None or (isinstance(op, Constant) and op.error is not None):
+            remainder = remainder + state.losses[node.name]
+        size = size if offset is None else size + offset.abs()
+        return Band(middle, gap, remainder, size, _level(op, args))
+
+    def _nonlinear(self, node: Node) -> Band:
+        """`slope * (middle - gap) + least` and `slope * (middle + gap) + greatest`; where a slope is negative the ends
+        swap."""
+        band, lines = self.bands[node.inputs[0]], self.state.lines[node.name]
+        low, high = lines.slopes.lower, lines.slopes.upper
+        middle, gap = (low + high) / 2 * band.middle, (high - low) / 2 * band.middle
+        if band.gap is not None:
+            middle = middle + (high.abs() - low.abs()) / 2 * band.gap
+            gap = gap + (high.abs() + low.abs()) / 2 * band.gap
+        steep = torch.maximum(low.abs(), high.abs())
+        remainder, size = steep * band.remainder, steep * band.size
+        if node.shape != tuple(low.shape[1:]):
+            middle, gap, remainder, size = (part.sum(-1) for part in (middle, gap, remainder, size))
+        zero = torch.zeros_like(remainder)
+        least = zero if lines.least is None else lines.least
+        greatest = zero if lines.greatest is None else lines.greatest
+        middle[0] += (least + greatest) / 2
+        gap[0] += (greatest - least) / 2
+        size = size + least.abs() + greatest.abs()
+        if self.state.rounding:
+            window = low[0].numel() // max(zero[0].numel(), 1)
+            remainder = remainder + 2 * gamma(window + 8, size.dtype) * size + self.state.losses[node.name]
+        return Band(middle, gap, remainder, size, BENT if band.level == STRAIGHT else DEEP)
+
+    def _rounded(self, band: Band) -> Band:
+        """Room for the sums that read a band."""
+        if not self.state.rounding:
+            return band
+        size = (band.size + band.remainder) * SAFETY
+        extra = 2 * gamma(2 * len(band.middle) + 8, size.dtype) * size + TINY
+        return replace(band, remainder=band.remainder + extra, size=size + extra)
+
+
+def _level(op: Affine, args: list[Band]) -> int:
+    bent = [a.level for a in args if a.level != STRAIGHT]
+    if not bent or op.moves or op.diagonal:
+        return max(bent, default=STRAIGHT)
+    return MIXED if bent == [BENT] else DEEP
+
+
+def _padded(x: Tensor, count: int) -> Tensor:
+    """A constant's band has no symbols yet."""
+    return x if len(x) == count else functional.pad(x, (0, 0) * (x.dim() - 1) + (0, count - len(x)))
+
+
+def _all(op: Affine, args: list[Tensor], count: int, batch: int, shape: tuple[int, ...]) -> Tensor:
+    """`op` of all coefficients `(count, B, *)` at once."""
+    if not args:
+        return op.forward().expand(count, batch, *shape).clone()
+    out = op.forward(*(a.flatten(0, 1) for a in args))
+    return out.unflatten(0, (count, batch))
