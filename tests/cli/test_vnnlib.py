@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -167,3 +168,30 @@ def test_the_process_ends_in_time(files):
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 0
     assert ended.stdout.splitlines()[0] in ("timed-out", "sat")
+
+
+@pytest.mark.parametrize("limit", ["inf", "1e20"])
+def test_a_limit_that_no_clock_reaches(files, limit):
+    """The thread that watches the clock used to die with a traceback."""
+    command = [sys.executable, "-m", "verifier.cli.vnnlib", *files("4.75")[:-1], limit]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stdout[:4], ended.stderr) == (0, "sat\n", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+def test_a_full_disk_does_not_stop_the_clock(files):
+    """The process used to wait for ever: the answer for the thread that could not print."""
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "verifier.cli.vnnlib", *files("4.75")[:-1], "0.2"]
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=30)
+    assert ended.returncode == 1
+    assert "can't be written" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_reader_who_leaves(files):
+    command = [sys.executable, "-m", "verifier.cli.vnnlib", *files("4.75")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.close()
+    assert "Traceback" not in process.stderr.read()
+    assert process.wait(60) == 141

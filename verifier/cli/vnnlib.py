@@ -17,7 +17,7 @@ from verifier.cli.arguments import at_least, named, seconds
 from verifier.cli.capabilities import LISTS, supported
 from verifier.cli.process import prepare
 from verifier.cli.property import mapping, there
-from verifier.cli.streams import open_all, say, tell
+from verifier.cli.streams import forget, open_all, say, tell
 from verifier.errors import InputError, UnsupportedModel, VerifierError
 
 if TYPE_CHECKING:
@@ -51,6 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1 if end.code else 0
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # whoever read stdout has left; the interpreter must not stumble over it
+        forget(sys.stdout)
+        return 141
     except Exception as error:
         import traceback
 
@@ -140,12 +143,19 @@ class _Alarm(threading.Thread):
         self._seconds, self._answered, self._printing = seconds, threading.Event(), threading.Lock()
 
     def run(self) -> None:
-        if self._answered.wait(self._seconds):
+        if self._answered.wait(min(self._seconds, threading.TIMEOUT_MAX)):
             return
         self._printing.acquire()
-        if not self._answered.is_set():
-            print("timed-out", flush=True)
-            os._exit(0)
+        if self._answered.is_set():
+            return
+        code = 1
+        try:
+            say("timed-out", sys.stdout)
+            code = 0
+        except (InputError, BrokenPipeError) as error:
+            tell(f"{NAME}: {error}")
+        finally:  # also where nobody takes the answer: the other thread waits for the lock
+            os._exit(code)
 
     def disarm(self) -> None:
         self._answered.set()
