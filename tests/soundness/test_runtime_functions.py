@@ -11,10 +11,23 @@ from onnx import TensorProto, helper
 
 from verifier.bounding.methods import Ibp
 from verifier.bounding.propagate import Options, propagate
-from verifier.formats.onnx import load
+from verifier.formats.onnx import load_onnx
 from verifier.regions import box
 
-FUNCTIONS = ("Sigmoid", "Tanh", "Elu", "Selu", "Celu", "Gelu", "Erf", "Softplus", "Softsign", "HardSwish", "Mish", "Exp")
+FUNCTIONS = (
+    "Sigmoid",
+    "Tanh",
+    "Elu",
+    "Selu",
+    "Celu",
+    "Gelu",
+    "Erf",
+    "Softplus",
+    "Softsign",
+    "HardSwish",
+    "Mish",
+    "Exp",
+)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -28,7 +41,7 @@ def test_a_function_of_the_runtime_is_inside(name: str, tmp_path: Path) -> None:
     path = tmp_path / "one.onnx"
     onnx.save(model, path)
     y = onnxruntime.InferenceSession(str(path)).run(None, {"x": x})[0].reshape(-1)
-    network = load(path).graph
+    network = load_onnx(path).graph
     at = torch.from_numpy(x).double().reshape(1, *network.input.shape)
     options = Options(proof=True, deployed=torch.float32)
     found = propagate(network, box(at, at), Ibp(), None, options).table[network.output]

@@ -18,8 +18,6 @@ from verifier.certificates.numbers import Array
 from verifier.certificates.tree import read
 from verifier.certificates.walk import Table
 
-FAR = 1e300  # no interval or box that is worth proving goes beyond
-
 
 @dataclass(frozen=True, eq=False)
 class Asked:
@@ -101,9 +99,13 @@ class Forest:
 
     def _nothing(self, count: int) -> Mapping[str, tuple[Array, Array]]:
         """Intervals that say nothing."""
-        far, graph = self.numbers.array(np.array(FAR)), self.recipe.network.graph
-        wide = {name: self.numbers.zeros((count, size(graph.by_name[name].shape))) + far for name in self.passed}
+        graph = self.recipe.network.graph
+        wide = {name: self._anything((count, size(graph.by_name[name].shape))) for name in self.passed}
         return {name: (-x, x) for name, x in wide.items()}
+
+    def _anything(self, shape: tuple[int, ...]) -> Array:
+        """Infinity, which fractions can be compared with as well: any number instead would be a claim."""
+        return np.full(shape, np.inf, dtype=object if self.numbers.exact else np.float64)
 
     def _halves(self, boxes: Boxes) -> list[Boxes]:
         """Both children of each box."""
@@ -148,4 +150,4 @@ class Forest:
         short = np.maximum(-bound, 0)[..., None]
         told = (abs(slope) > 0) & self.numbers.finite(short) & self.numbers.finite(slope)
         room = self.numbers.up(self.numbers.divide(np.where(told, short, 0), np.where(told, abs(slope), 1)))
-        return np.where(told, room, self.numbers.array(np.array(FAR)))
+        return np.where(told, room, np.inf)
