@@ -146,6 +146,8 @@ class Lipschitz(Search):
     def _answer(self, problem: Problem, work: Work) -> Verdict:
         if work.late():
             return Unknown(Reason.TIME, -np.inf, self.name)
+        if work.deployed is not None:
+            return Unknown(Reason.UNSUPPORTED, -np.inf, self.name, "Lipschitz bounds are about real arithmetic only")
         try:
             margin = self._margin(problem, work)
         except UnsupportedModel as error:
