@@ -16,7 +16,7 @@ from verifier.graph.ops.dense import Linear
 
 
 @pytest.mark.parametrize("exact", [False, True])
-@pytest.mark.parametrize("layers, least, greatest, bound", [(8, 0.0, 1.0, 1e302), (0, -1e305, 1e305, 2e300)])
+@pytest.mark.parametrize(("layers", "least", "greatest", "bound"), [(8, 0.0, 1.0, 1e302), (0, -1e305, 1e305, 2e300)])
 def test_no_number_is_assumed_to_be_out_of_reach(
     tmp_path: Path, exact: bool, layers: int, least: float, greatest: float, bound: float
 ) -> None:
