@@ -1,16 +1,20 @@
 """What a proof says of the network as float32 computes it: its rounding is within the bounds, in any order of sums."""
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from laws.nets import network
 from laws.strategies import EVERYTHING, SCALES, SHAPES
 
+from verifier.bounding.coefficient import Dense
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.state import State
 from verifier.graph.build import Builder
 from verifier.graph.graph import Graph
-from verifier.graph.ops.dense import Reduce
+from verifier.graph.ops.activation import Relu
+from verifier.graph.ops.dense import Linear, Reduce
 from verifier.graph.ops.softmax import Differences, Softmax
 from verifier.properties import Specification
 from verifier.regions import Box, box
@@ -77,3 +81,20 @@ def test_rounded_shares_do_not_sum_to_one() -> None:
     assert real is not None
     assert rounded is not None
     assert float(real) > 0 > float(rounded)
+
+
+@pytest.mark.parametrize("deployed", [None, torch.float32])
+def test_what_is_lost_before_two_nonlinearities_in_a_row_is_counted(deployed: torch.dtype | None) -> None:
+    """`relu(relu(big * a - big * b + c))` with a = b = 1: the sum's rounding was charged to the first reader, and that
+    one's own to the second, which forgot the sum's."""
+    big = 1e8 if deployed is not None else 1e17
+    builder = Builder("x", (3,))
+    weight = torch.tensor([[big, 1.0, -big]], dtype=torch.float64)
+    once = builder.add(Relu(), builder.add(Linear(weight), builder.input, name="sum"), name="once")
+    graph = builder.finish(builder.add(Relu(), once, name="twice"), {})
+    x = torch.ones(1, 3, dtype=torch.float64)
+    state = State(graph, box(x, x), True, deployed=deployed)
+    for node in graph.nodes:
+        state.enter(node)
+    rows = torch.ones(1, 1, 1, dtype=torch.float64)
+    assert float(state.backward().bound("twice", Dense(rows))) <= 0

@@ -109,13 +109,14 @@ class State:
         """Nodes whose rounding their only reader can account for, and that reader: a nonlinearity entry by entry. One
         product with the coefficients less; a quarter of the time of small networks' proofs went there."""
         found = {}
-        for name in lines:
-            node = self.graph.by_name[name]
+        for node in self.graph.nodes:
+            if node.name not in lines:
+                continue
             source = node.inputs[0]
             alone = self.graph.uses[source] == 1 and source in self.losses and source not in multipliers
             by_entry = type(self.relaxations[type(node.op)]).spread is Relaxation.spread
             if alone and by_entry and node.shape == self.graph.by_name[source].shape:
-                found[source] = name
+                found[source] = node.name
         return found
 
     def _charges(
@@ -125,7 +126,7 @@ class State:
         a slope here."""
         found = {}
         for source, name in charged.items():
-            slopes, loss = lines[name].slopes, losses[source]
+            slopes, loss = lines[name].slopes, found.get(source, losses[source])  # nodes come before their readers
             found[name] = losses[name] + torch.maximum(most(slopes.lower, loss), most(slopes.upper, loss)) * loss
         return found
 
