@@ -42,8 +42,12 @@ def models(tmp_path_factory):
 def value_of(asked_, point):
     """Is some question broken at the joint input `point`?"""
     for batch in asked_.batches:
-        problem = batch.problem
-        x = torch.tensor(point, dtype=torch.float32).reshape(1, *problem.model.graph.input.shape)
+        problem, read = batch.problem, batch.joint.read
+        own = np.zeros(batch.joint.entries)
+        own[read] = point
+        if (own[read] != point).any():
+            continue  # inputs that are one in these cases differ
+        x = torch.tensor(own, dtype=torch.float32).reshape(1, *problem.model.graph.input.shape)
         y = torch.from_numpy(np.asarray(problem.model.evaluator(x.numpy()))).double()
         y = y.reshape(1, *problem.model.graph.output_shape)
         torch.testing.assert_close(problem.model.graph(x.double()), y, rtol=1e-5, atol=1e-5)

@@ -13,8 +13,9 @@ from verifier.formats.selfcheck import check_against
 from verifier.formats.vnnlib.query import Query
 from verifier.plan import Settings, run
 from verifier.problem import Problem
-from verifier.queries.assignment import Assignment, complete, entry_at, holds
+from verifier.queries.assignment import Assignment, by_entry, complete, holds
 from verifier.queries.boxes import clipped
+from verifier.queries.networks import Joint
 from verifier.queries.question import Question, Questions, questions
 from verifier.regions.box import Box
 from verifier.verdict import Falsified, Reason, Unknown, Verified
@@ -76,7 +77,7 @@ class _Run:
         asked = questions(self.query, self.networks)
         for note in dict.fromkeys(n for batch in asked.batches for n in batch.problem.model.notes):
             self.note(note)
-        for batch in asked.batches[:1]:
+        for batch in {id(batch.problem.model): batch for batch in asked.batches}.values():
             _compare(batch)
         for batch in asked.batches:
             if batch.opened.any() and (found := self._near(asked, batch)) is not None:
@@ -127,15 +128,15 @@ class _Run:
                     self.bound = min(self.bound, margin)
                     open_.discard(done.index)
                 case Falsified() as found:
-                    meant = {entry_at(asked.joint, i): value for i, value in batch.meant[done.index].items()}
-                    if (assignment := self._checked(asked, found, meant)) is not None:
+                    meant = by_entry(batch.joint, batch.meant[done.index])
+                    if (assignment := self._checked(asked, batch.joint, found, meant)) is not None:
                         return assignment, []
                 case Unknown() as unknown:
                     self.unknown = unknown
         return None, sorted(open_)
 
-    def _checked(self, asked: Questions, found: Falsified, meant: Mapping) -> Assignment | None:
-        assignment = complete(self.query, asked.joint, self.networks, found.witness)
+    def _checked(self, asked: Questions, joint: Joint, found: Falsified, meant: Mapping) -> Assignment | None:
+        assignment = complete(self.query, joint, self.networks, found.witness)
         if holds(self.query, assignment, meant):
             return assignment
         self.refused = "an input was found whose outputs, as the deployed file computes them, miss the query by a hair"

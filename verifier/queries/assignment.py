@@ -18,8 +18,8 @@ Assignment = Mapping[str, np.ndarray]  # in the order of declaration, each of th
 
 
 def complete(query: Query, joint: Joint, given: Mapping[str, str | Path], witness: np.ndarray) -> Assignment:
-    """The assignment whose inputs are `witness`, flat in the order of the networks: every file is run as deployed."""
-    flat, paths, values = witness.reshape(-1), files(query, given), dict[str, np.ndarray]()
+    """The assignment whose inputs are those of `witness`, a joint input: every file is run as deployed."""
+    flat, paths, values = witness.reshape(-1)[joint.read], files(query, given), dict[str, np.ndarray]()
     for part in joint.parts:
         network, path = part.network, paths[part.network.name]
         parts = [flat[joint.inputs[v.name] :][: math.prod(v.shape)].reshape(v.shape) for v in network.inputs]
@@ -76,10 +76,16 @@ def _true(formula: Formula, assignment: Assignment, meant: Mapping[Entry, Fracti
     raise TypeError(f"no formula: {type(formula).__name__}")
 
 
-def entry_at(joint: Joint, place: int) -> Entry:
-    """The input entry at a place of the joint input."""
-    name, first = max(((n, f) for n, f in joint.inputs.items() if f <= place), key=lambda item: item[1])
-    return Entry(name, place - first)
+def by_entry(joint: Joint, at: Mapping[int, Fraction]) -> dict[Entry, Fraction]:
+    """Numbers at places of the joint input, for all input entries that are read there."""
+    declared = np.flatnonzero(np.isin(joint.read, list(at))).tolist()
+    return {_entry(joint, place): at[int(joint.read[place])] for place in declared}
+
+
+def _entry(joint: Joint, declared: int) -> Entry:
+    """The input at a place among all declared entries."""
+    name, first = max(((n, f) for n, f in joint.inputs.items() if f <= declared), key=lambda item: item[1])
+    return Entry(name, declared - first)
 
 
 def lines(query: Query, assignment: Assignment) -> Iterator[str]:

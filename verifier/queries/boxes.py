@@ -17,7 +17,7 @@ from verifier.formats.vnnlib.query import Query
 from verifier.interval import Interval
 from verifier.properties.cases import Range
 from verifier.properties.expression import Entry
-from verifier.queries.networks import Joint
+from verifier.queries.networks import Joint, entries
 from verifier.regions.box import Box, Inner
 
 LARGEST = {"float32": float(np.finfo(np.float32).max), "float64": float(np.finfo(np.float64).max)}
@@ -40,30 +40,36 @@ class Boxes:
 
     def __init__(self, query: Query, joint: Joint) -> None:
         self.query, self.joint = query, joint
-        self.shape = joint.parts[0].model.graph.input.shape if len(joint.parts) == 1 else (joint.entries,)
+        alone = len(joint.parts) == 1 and not joint.tied
+        self.shape = joint.parts[0].model.graph.input.shape if alone else (joint.entries,)
+        self.kept = np.unique(joint.read, return_index=True)[1]  # the entries that stand for those tied to them
         self.base = Base(query)
         self.types = {v.name: v.dtype for n in query.networks for v in n.inputs}
         self.whole, self.open = self._whole()
 
     def _whole(self) -> tuple[Ends, np.ndarray]:
-        """What holds in every case, and which ends nobody gave, `(2, N)`."""
+        """What holds in every case, and which ends nobody gave, `(2, N)`. Ties belong to cases: theirs hold all ranges
+        of what is tied, here is that of the entry that stands for the others."""
         least, greatest, parts = self.query.least, self.query.greatest, []
-        opened = np.zeros((2, self.joint.entries), dtype=bool)
+        opened = np.zeros((2, len(self.joint.read)), dtype=bool)
         for network in self.query.networks:
             for v in network.inputs:
-                places = [Entry(v.name, i) for i in range(math.prod(v.shape))]
-                low, high = [least.get(e) for e in places], [greatest.get(e) for e in places]
+                own = list(entries(v))
+                low, high = [least.get(e) for e in own], [greatest.get(e) for e in own]
                 first = self.joint.inputs[v.name]
                 opened[0, first : first + len(low)] = [end is None for end in low]
                 opened[1, first : first + len(low)] = [end is None for end in high]
                 parts.append(self._ends(v.name, low, high))
         meant: dict[int, Fraction] = {}
         for first, part in zip(self.joint.inputs.values(), parts, strict=True):
-            meant |= {first + i: value for i, value in part.meant.items()}
+            at = {first + i: value for i, value in part.meant.items()}
+            places = {i: int(self.joint.read[i]) for i in at}
+            meant |= {places[i]: value for i, value in at.items() if self.kept[places[i]] == i}
         outer, inner = (
-            tuple(np.concatenate([getattr(p, side)[k] for p in parts]) for k in (0, 1)) for side in ("outer", "inner")
+            tuple(np.concatenate([getattr(p, side)[k] for p in parts])[self.kept] for k in (0, 1))
+            for side in ("outer", "inner")
         )
-        return Ends(outer, inner, meant, any(p.empty for p in parts)), opened  # type: ignore[arg-type]
+        return Ends(outer, inner, meant, any(p.empty for p in parts)), opened[:, self.kept]  # type: ignore[arg-type]
 
     def _ends(
         self,
@@ -96,7 +102,7 @@ class Boxes:
         outer, inner = (tuple(side.copy() for side in pair) for pair in (self.whole.outer, self.whole.inner))
         meant, empty = dict(self.whole.meant), self.whole.empty
         for entry, range in case.items():
-            place = self.joint.inputs[entry.name] + entry.index
+            place = self.joint.place(entry)
             own = self._ends(entry.name, [range.least], [range.greatest], (range.above, range.below))
             meant.pop(place, None)
             if own.meant:
@@ -110,12 +116,12 @@ class Boxes:
         """Ends `(2, N)` that are open in the case too, and whether one is of an input of real numbers."""
         opened = self.open.copy()
         for entry, range in case.items():
-            place = self.joint.inputs[entry.name] + entry.index
+            place = self.joint.place(entry)
             opened[:, place] = [range.least is None, range.greatest is None]
         real = False
         for name, first in self.joint.inputs.items():
             size = math.prod(self.query.variable(name).shape)
-            real |= self.types[name] == "real" and bool(opened[:, first : first + size].any())
+            real |= self.types[name] == "real" and bool(opened[:, self.joint.read[first : first + size]].any())
         return opened, real
 
 

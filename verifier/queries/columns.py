@@ -21,7 +21,9 @@ from verifier.queries.networks import Joint, Part
 
 
 def exposed(joint: Joint, columns: Sequence[Monomial]) -> Model:
-    """The networks as one model from the joint input to `columns`, flat; a single network keeps its input's shape."""
+    """The networks as one model from the joint input to `columns`, flat; a single network keeps its input's shape
+    where all its inputs are its own.
+    """
     build = _Build(joint)
     entries = sorted({entry for monomial in columns for entry in monomial}, key=build.order)
     values = build.entries(entries)
@@ -42,7 +44,7 @@ class _Build:
 
     def __init__(self, joint: Joint) -> None:
         self.joint, self.nodes = joint, dict[str, Node]()
-        if len(joint.parts) == 1:
+        if len(joint.parts) == 1 and not joint.tied:
             self.outputs = [joint.parts[0].model.graph.output]
             self.nodes |= {node.name: node for node in joint.parts[0].model.graph.nodes}
             self.input = joint.parts[0].model.graph.input.name
@@ -67,7 +69,7 @@ class _Build:
     def _embed(self, part: Part) -> str:
         """The network's nodes, its input being a part of the joint one; returns its output."""
         graph, prefix = part.model.graph, f"{part.network.name}/"
-        index = torch.arange(part.first, part.first + part.entries)
+        index = torch.from_numpy(self.joint.reads(part))
         self.add(prefix + graph.input.name, Pick(index.reshape(graph.input.shape)), self.input)
         for node in graph.nodes[1:]:
             inputs = tuple(prefix + name for name in node.inputs)
@@ -84,7 +86,7 @@ class _Build:
 
     def place(self, entry: Entry) -> int:
         if entry.name in self.joint.inputs:
-            return self.joint.inputs[entry.name] + entry.index
+            return self.joint.place(entry)
         return self.joint.parts[self.owner[entry.name]].places[entry.name] + entry.index
 
     def entries(self, entries: Sequence[Entry]) -> str:
@@ -132,7 +134,7 @@ class ColumnsEvaluator:
         mentioned = {entry for monomial in self.columns for entry in monomial}
         for k in {self._build.owner[e.name] for e in mentioned if e.name not in self.joint.inputs}:
             part = self.joint.parts[k]
-            own = flat[:, part.first : part.first + part.entries].reshape(len(x), *part.model.graph.input.shape)
+            own = flat[:, self.joint.reads(part)].reshape(len(x), *part.model.graph.input.shape)
             tensors[1, k] = np.asarray(part.model.evaluator(own)).reshape(len(x), -1)
         out = np.ones((len(x), len(self.columns)))
         for k, monomial in enumerate(self.columns):

@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from verifier.errors import InputError
 from verifier.formats.vnnlib.query import Network, Variable
 from verifier.model import Model
@@ -44,4 +46,4 @@ def _alone(model: Model) -> Joint:
     x = Variable(INPUT, "input", "real", model.graph.input.shape)
     y = Variable(OUTPUT, "output", "real", model.graph.output_shape)
     part = Part(Network("", (x,), (), (y,)), model, 0, {OUTPUT: 0})
-    return Joint((part,), {INPUT: 0}, {INPUT: ""}, math.prod(x.shape))
+    return Joint((part,), {INPUT: 0}, {INPUT: ""}, np.arange(math.prod(x.shape)))

@@ -1,14 +1,19 @@
 """The networks of a query, side by side: one flat input, and in it the place of every declared input."""
 
 import math
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Self
+
+import numpy as np
 
 from verifier.errors import InputError
 from verifier.formats.onnx.declared import load_network
 from verifier.formats.vnnlib.query import Network, Query, Variable
 from verifier.model import Model
+from verifier.properties.expression import Entry
 
 SOUND = ("real", "float32", "float64")  # types of inputs about which we prove something
 
@@ -30,13 +35,45 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Joint:
-    """All networks; `inputs` maps every input variable to its first place in the joint flat input of `entries`, `types`
-    to its type in the file."""
+    """All networks; `inputs` maps every input variable to its first place among all declared entries, `types` to its
+    type in the file. `read (declared,)` is the place in the joint flat input at which each of them is read: ties let
+    several read one."""
 
     parts: tuple[Part, ...]
     inputs: Mapping[str, int]
     types: Mapping[str, str]
-    entries: int
+    read: np.ndarray
+
+    @cached_property
+    def entries(self) -> int:
+        """Of the joint input."""
+        return int(self.read.max()) + 1
+
+    @property
+    def tied(self) -> bool:
+        return self.entries < len(self.read)
+
+    def declared(self, entry: Entry) -> int:
+        """An input's place among all declared entries."""
+        return self.inputs[entry.name] + entry.index
+
+    def place(self, entry: Entry) -> int:
+        """An input's place in the joint one."""
+        return int(self.read[self.declared(entry)])
+
+    def reads(self, part: Part) -> np.ndarray:
+        """The places `(n,)` that a network reads, in the order of its inputs."""
+        return self.read[part.first : part.first + part.entries]
+
+    def tie(self, ties: Mapping[Entry, Entry]) -> Self:
+        """The same networks, inputs that `ties` maps to another reading that one."""
+        if not ties:
+            return self
+        source = np.arange(len(self.read))
+        for entry, other in ties.items():
+            source[self.declared(entry)] = self.declared(other)
+        own = source == np.arange(len(source))
+        return replace(self, read=(np.cumsum(own) - 1)[source])
 
 
 def files(query: Query, given: Mapping[str, str | Path]) -> dict[str, Path]:
@@ -79,7 +116,12 @@ def load(query: Query, given: Mapping[str, str | Path], compared: Collection[str
         for variable in network.inputs:
             inputs[variable.name] = first
             first += math.prod(variable.shape)
-    return Joint(tuple(parts), inputs, types, first)
+    return Joint(tuple(parts), inputs, types, np.arange(first))
+
+
+def entries(variable: Variable) -> Iterator[Entry]:
+    """Of a declared tensor, in order."""
+    return (Entry(variable.name, i) for i in range(math.prod(variable.shape)))
 
 
 def _check_types(query: Query) -> None:

@@ -2,7 +2,7 @@
 
 The query asks for an assignment that makes its assertions true; the property is that there is none. Every case of the
 assertions is a box and comparisons: the property denies one of them at least, a clause. Cases with the same box are
-clauses of one question; questions whose clauses have the same form are a batch.
+clauses of one question; questions whose clauses have the same form, and the same inputs tied, are a batch.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,8 +21,9 @@ from verifier.properties.expression import Entry
 from verifier.properties.possible import possible
 from verifier.queries.boxes import Base, Boxes
 from verifier.queries.columns import exposed
-from verifier.queries.networks import Joint, load
+from verifier.queries.networks import Joint, files, load
 from verifier.queries.rows import NEVER, Column, Row, columns, denied, specification
+from verifier.queries.ties import Tied, mentioned, untied
 
 MOST = 2**24  # entries of rows over a whole output; beyond, only what is mentioned becomes a column
 
@@ -30,8 +31,10 @@ MOST = 2**24  # entries of rows over a whole output; beyond, only what is mentio
 @dataclass(frozen=True, eq=False)
 class Question:
     """A batch. `meant[i]` are the exact values of inputs of question `i` for which a neighbour was admitted, `opened`
-    ends `(2, N)` that an input lacks there, `real` whether it is one of real numbers, so that no proof is possible."""
+    ends `(2, N)` that an input lacks there, `real` whether it is one of real numbers, so that no proof is possible.
+    `joint` tells which declared inputs read which of the problem's."""
 
+    joint: Joint
     problem: Problem
     meant: Sequence[Mapping[int, Fraction]]
     opened: np.ndarray
@@ -44,8 +47,8 @@ class Question:
 
 @dataclass(frozen=True, eq=False)
 class Questions:
-    """All of a query. Not `complete`: disjunctions were too many, so that a witness of these may be none of the query;
-    none at all: the assertions contradict each other."""
+    """All of a query, and its networks on inputs of their own. Not `complete`: disjunctions were too many, so that a
+    witness of these may be none of the query; none at all: the assertions contradict each other."""
 
     joint: Joint
     batches: tuple[Question, ...]
@@ -62,16 +65,24 @@ def questions(query: Query, given: Mapping[str, str | Path]) -> Questions:
     inputs = {v.name for network in query.networks for v in network.inputs}
     base = Base(query)
     found = Cases(()) if base.contradictory() else cases(query.assertions, inputs, base)
-    found = replace(found, cases=tuple(case for case in found.cases if possible(case, inputs, base)))
-    rows = [[denied(comparison) for comparison in case.rows] or [NEVER] for case in found.cases]
-    compared = {entry.name for case in found.cases for row in case.rows for entry in row.left.entries()}
-    joint = load(query, given, compared - inputs)
+    tied = [t for t in untied(found.cases, query, files(query, given), base) if possible(t.case, inputs, base)]
+    joint = load(query, given, mentioned([t.case for t in tied]) - inputs)
+    groups: dict[object, list[Tied]] = {}
+    for one in tied:
+        groups.setdefault(frozenset(one.ties.items()), []).append(one)
+    batches = [b for same in groups.values() for b in _of_ties(query, joint.tie(same[0].ties), [t.case for t in same])]
+    return Questions(joint, tuple(batches), found.complete)
+
+
+def _of_ties(query: Query, joint: Joint, found: Sequence[Case]) -> list[Question]:
+    """The batches of cases in which the same inputs are tied."""
     boxes = Boxes(query, joint)
     if boxes.whole.empty:
-        return Questions(joint, (), found.complete)
-    model, place = output(joint, rows, compared)
-    batches = [_batch(group, model, place, boxes) for group in _groups(found.cases, rows)]
-    return Questions(joint, tuple(b for b in batches if b is not None), found.complete)
+        return []
+    rows = [[denied(comparison) for comparison in case.rows] or [NEVER] for case in found]
+    model, place = output(joint, rows, mentioned(found))
+    batches = [_batch(group, model, place, boxes) for group in _groups(found, rows)]
+    return [b for b in batches if b is not None]
 
 
 def output(joint: Joint, rows: Sequence[Sequence[Row]], compared: set[str]) -> tuple[Model, Mapping[Column, int]]:
@@ -80,7 +91,7 @@ def output(joint: Joint, rows: Sequence[Sequence[Row]], compared: set[str]) -> t
     A single network of which one tensor is compared stays as it was loaded.
     """
     needed = columns(row for clause in rows for row in clause)
-    if len(joint.parts) == 1 and len(compared) <= 1 and not compared & set(joint.inputs):
+    if len(joint.parts) == 1 and not joint.tied and len(compared) <= 1 and not compared & set(joint.inputs):
         (part,) = joint.parts
         size = int(torch.Size(part.model.graph.output_shape).numel())
         plain = all(len(monomial) == 1 and copy == 0 for monomial, copy in needed)
@@ -124,4 +135,4 @@ def _batch(group: list[_Asked], model: Model, place: Mapping[Column, int], boxes
         return None
     asked = specification([group[i].clauses for i in kept], place, model.graph.output_shape)
     opened, real = boxes.unbounded(group[0].box)
-    return Question(Problem(model, region, asked), meant, opened, real)
+    return Question(boxes.joint, Problem(model, region, asked), meant, opened, real)
