@@ -186,12 +186,12 @@ class Encoder:
         return self.build.stacked(parts, len(y_low))
 
     def _lined(self, node: Node) -> Form:
-        """Between two lines, elementwise."""
+        """Between two lines; a product reads a group of entries for each of its own."""
         self.exact = False
-        size = torch.Size(node.shape).numel()
-        x = self.columns(node.inputs[0], np.ones(size, dtype=bool))
+        name, size = node.inputs[0], torch.Size(node.shape).numel()
+        x = self.columns(name, np.ones(len(self.forms[name]), dtype=bool))
         y = self.build.columns(*ends(self.table[node.name]))
-        add_lines(self.build, x.reshape(size, 1), y, *self._lines(node))
+        add_lines(self.build, x.reshape(size, -1), y, *self._lines(node))
         return self.build.unit(y)
 
     def _lines(self, node: Node) -> tuple[Line, Line]:
