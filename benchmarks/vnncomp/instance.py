@@ -11,13 +11,18 @@ import gzip
 import re
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 HEADER = re.compile(r"(\w+) \S+ \[[\d,]*\]")
 
 
 def main(onnx: str, vnnlib: str, results: str, timeout: str) -> int:
-    text = head(Path(vnnlib))
+    try:
+        text = head(Path(vnnlib))
+    except (OSError, EOFError, zlib.error) as error:
+        print(f"can't read {vnnlib}: {error}", file=sys.stderr)
+        return wrote(results, ["error"])
     networks = [f"--network={name}={path}" for name, path in pairs(onnx, text)]
     command = [sys.executable, "-m", "verifier.cli.vnnlib", "verify", vnnlib, *networks, "--timeout", timeout]
     ended = subprocess.run(command, stdout=subprocess.PIPE, text=True)
@@ -26,6 +31,11 @@ def main(onnx: str, vnnlib: str, results: str, timeout: str) -> int:
         lines = ["error"]
     elif "vnnlib-version <2" not in text:
         lines = first_dialect(lines)
+    return wrote(results, lines)
+
+
+def wrote(results: str, lines: list[str]) -> int:
+    """The competition reads no result where the exit code is not 0."""
     Path(results).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return 0
 

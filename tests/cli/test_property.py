@@ -66,3 +66,38 @@ def test_a_property_that_does_not_fit(command, network, asked):
     assert (code, out) == (2, "")
     assert "2 inputs" in err
     assert "3" in err
+
+
+def test_a_place_that_takes_no_results_is_found_before_the_work(command, asked, tmp_path):
+    for path in (tmp_path, tmp_path / "absent" / "r.jsonl"):
+        code, out, err = command(*asked(2.5), "--json", path)
+        assert (code, out) == (2, "")
+        assert f"{path} can't be written" in err
+
+
+def test_check_of_a_directory_says_so(command, asked, tmp_path):
+    code, out, err = command("check", tmp_path, asked(2.5)[0])
+    assert (code, out) == (2, "")
+    assert "is a directory" in err
+
+
+def test_reading_the_property_counts_for_the_limit(command, asked, monkeypatch):
+    """Files of hundreds of thousands of lines take seconds."""
+    from verifier.formats.vnnlib import reader
+    from verifier.queries import answer
+
+    clock, read, limits = [0.0], reader.read, []
+
+    def slow(path):
+        clock[0] += 7
+        return read(path)
+
+    def decide(query, networks, settings, note):
+        limits.append(settings.timeout)
+        return answer.Answer("timed-out", None, 0.0, "", 0.0)
+
+    monkeypatch.setattr("verifier.cli.property.monotonic", lambda: clock[0], raising=False)
+    monkeypatch.setattr(reader, "read", slow)
+    monkeypatch.setattr(answer, "answer", decide)
+    assert command(*asked(2.5), "--timeout", "10")[0] == 3
+    assert limits == [3.0]

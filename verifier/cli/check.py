@@ -4,11 +4,11 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from verifier.cli.property import the_only, there
 from verifier.cli.streams import say
-from verifier.errors import InputError, Rejected
+from verifier.errors import Rejected
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,8 +37,7 @@ def check(argv: Sequence[str]) -> int:
     add("--aptp", metavar="OUT", help="also write the proof's tree of ReLU splits as VNN-LIB text")
     args = parser.parse_args(argv)
     for path in filter(None, (args.certificate, args.model, args.property)):
-        if not Path(path).is_file():
-            raise InputError(f"{path}: there is no such file")
+        there(path)
     start = time.monotonic()
     try:
         accepted = _accepted(args)
@@ -74,7 +73,6 @@ def _graph(model: str) -> "Graph":
 
 def _problems(args: argparse.Namespace) -> "list[Problem]":
     """What the property asks, read again."""
-    from verifier.cli.property import the_only
     from verifier.formats.vnnlib.reader import read
     from verifier.problem import without_softmax
     from verifier.queries.question import questions

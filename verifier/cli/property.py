@@ -5,11 +5,13 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from verifier.cli.certify import certify, recorder
 from verifier.cli.streams import say, tell
 from verifier.errors import InputError
+from verifier.results import check_writable
 
 if TYPE_CHECKING:
     from verifier.formats.vnnlib.query import Query
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 CODES = {"unsat": 0, "sat": 1, "unknown": 3, "timed-out": 3}
 VERDICTS = {"unsat": "verified", "sat": "falsified", "unknown": "unknown", "timed-out": "unknown"}
+LEAST = 0.01  # seconds for an answer where reading the property took all of them
 SHOWN = 40  # lines of an assignment that are printed; --json has all of it
 
 
@@ -24,18 +27,21 @@ def decide(args: argparse.Namespace) -> int:
     """Answer, print the verdict with the best bound and why; returns the exit code."""
     there(args.property)
     networks = mapping(args.network or [("", args.model)])
+    if args.json is not None:
+        check_writable(args.json)
     import torch
 
     from verifier.formats.vnnlib.reader import read
     from verifier.plan import Settings, plan
     from verifier.queries.answer import answer
 
+    start = monotonic()
     query = read(args.property)
     if not args.network:
         networks = the_only(query, args.model)
     settings = Settings(
         plan(args.method),
-        args.timeout,
+        max(args.timeout - (monotonic() - start), LEAST),
         args.device,
         getattr(torch, args.dtype),
         args.seed,
