@@ -124,7 +124,7 @@ class State:
     ) -> dict[str, Tensor]:
         """What rounding can lose at the readers, with what it can lose before them: a coefficient of 1 there is one of
         a slope here."""
-        found = {}
+        found: dict[str, Tensor] = {}
         for source, name in charged.items():
             slopes, loss = lines[name].slopes, found.get(source, losses[source])  # nodes come before their readers
             found[name] = losses[name] + torch.maximum(most(slopes.lower, loss), most(slopes.upper, loss)) * loss
