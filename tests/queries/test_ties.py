@@ -1,5 +1,7 @@
 """Inputs tied by equalities: what is asked of fewer inputs is what the query asks, at every point of it."""
 
+import itertools
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -13,6 +15,7 @@ import verifier.queries.question as room
 from verifier.formats.vnnlib.reader import parse
 from verifier.plan import Settings, plan
 from verifier.properties.expression import Entry
+from verifier.queries import ties
 from verifier.queries.answer import answer
 from verifier.queries.assignment import holds
 from verifier.queries.networks import Joint
@@ -157,3 +160,50 @@ def test_places_of_a_joint_input():
     tied = joint.tie({Entry("X", 2): Entry("X", 0), Entry("U", 1): Entry("X", 1)})
     assert tied.read.tolist() == [0, 1, 0, 2, 1, 3]
     assert (tied.entries, tied.tied, joint.tied) == (4, True, False)
+
+
+def _shifted(self, ties):
+    """An index beside the right one."""
+    tied = TIE(self, ties)
+    return tied if tied is self else replace(tied, read=(tied.read + (np.arange(len(tied.read)) > 1)) % tied.entries)
+
+
+def _crossed(case, order, types):
+    """The other entry of the tensor that is tied to."""
+    return {entry: Entry(to.name, 1 - to.index) for entry, to in TIES(case, order, types).items()}
+
+
+def _one_way(case, order, types):
+    """An inequality taken for an equality."""
+    pairs = [pair for row in case.rows if (pair := ties._at_most(row, types)) is not None]
+    return {large: small for small, large in pairs if order[small.name] < order[large.name]}
+
+
+def _merged(query, files, tied):
+    """Networks of one shape taken for one network."""
+    first, *others = query.networks
+    return {v.name: o.name for n in others for v, o in zip(n.outputs, first.outputs, strict=True)} if tied else {}
+
+
+TIE, TIES = Joint.tie, ties._ties
+MUTANTS = [(Joint, "tie", _shifted), (ties, "_ties", _crossed), (ties, "_ties", _one_way), (ties, "_same", _merged)]
+
+
+@pytest.mark.parametrize(("where", "name", "mutant"), MUTANTS, ids=[m[2].__name__ for m in MUTANTS])
+def test_wrong_ties_are_noticed(models, monkeypatch, where, name, mutant):
+    assert not _wrong(models)
+    monkeypatch.setattr(where, name, mutant)
+    assert _wrong(models)
+
+
+def _wrong(models):
+    """At how many points do a query and its transformation differ?"""
+    wrong = 0
+    for tied in (SAME, ["(<= X[0,0] U[0,0])", "(== X[0,1] U[0,1])"]):
+        text = asked(*boxed(), *boxed(x="U"), *tied, "(< Y[0,0] V[0,1])", "(>= V[0,0] V[0,1])", networks=PAIR)
+        query = parse(text)
+        found = questions(query, models)
+        for x in itertools.product([-1.0, -0.5, 0.0, 0.25, 1.0], repeat=2):
+            for point in ((*x, *x), (*x, 1.0, x[1])):
+                wrong += value_of(found, point) != truth(query, found, models, point)
+    return wrong
