@@ -107,6 +107,15 @@ def test_an_input_fixed_to_a_decimal_takes_its_float32(models):
     assert found.assignment["X"][0, 0] == np.float32(0.1)
 
 
+def test_a_witness_beside_its_range_is_not_called_exact(models):
+    """No float32 lies in [0.10000000001, 0.1000000001]: the next one is admitted, and the reason says so."""
+    narrow = ["(>= X[0,0] 0.10000000001)", "(<= X[0,0] 0.1000000001)", "(<= X[0,1] 0.5)", "(>= X[0,1] 0.5)"]
+    found = answer(parse(asked(*narrow, "(<= Y[0,0] 100.0)")), {"N": models["N"]}, SETTINGS)
+    assert found.word == "sat"
+    assert "next to it" in found.reason
+    assert "next to it" not in ask(asked(*boxed(), "(<= Y[0,0] 100.0)"), models).reason
+
+
 def test_real_inputs_without_bounds_prove_nothing(models):
     assert ask(asked("(>= X[0,0] 0.0)", "(<= Y[0,0] 3.0)"), models).word == "sat"
     found = ask(asked("(>= X[0,0] 0.0)", "(< (* 0.0 Y[0,0]) (- 1.0))"), models)

@@ -23,6 +23,8 @@ from verifier.verdict import Falsified, Reason, Unknown, Verified
 Word = Literal["sat", "unsat", "unknown", "timed-out"]
 DEPLOYED = {"float32": torch.float32, "float64": torch.float64}
 SIZES = (1.0, 100.0, 10_000.0)  # how far from zero, or from their other end, inputs without an end are looked for
+EXACT = "the assignment was replayed and checked exactly"
+BESIDE = "save that an input whose range holds no float32 number took the one next to it"
 CHECKED = 4  # points on which our graph is compared with the file's own engine
 QUICK = 2  # stages of a plan that every batch sees before any of them sees the others
 
@@ -147,7 +149,9 @@ class _Run:
     def _said(self, word: Word, assignment: Assignment | None) -> Answer:
         seconds = time.monotonic() - self.start
         if word == "sat":
-            return Answer(word, assignment, -torch.inf, "the assignment was replayed and checked exactly", seconds)
+            assert assignment is not None
+            reason = EXACT if holds(self.query, assignment) else f"{EXACT}, {BESIDE}"
+            return Answer(word, assignment, -torch.inf, reason, seconds)
         if word == "unsat":
             return Answer(word, None, self.bound, Verified.__dataclass_fields__["trust"].default.value, seconds)
         reason = ". ".join(text for text in (self.refused, self.unknown.reason.value, self.unknown.detail) if text)
