@@ -15,6 +15,7 @@ from torch import Generator, Tensor
 from verifier import plan as plans
 from verifier.attacks.attack import Attack
 from verifier.attacks.pgd import Pgd
+from verifier.attacks.sampled import Sampled  # noqa: F401
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounding.propagate import Bounds, Options
 from verifier.cli.arguments import METHODS
@@ -24,6 +25,7 @@ from verifier.complete.branching.fsb import Fsb  # noqa: F401
 from verifier.complete.input_split import InputSplit  # noqa: F401
 from verifier.complete.portfolio import Portfolio  # noqa: F401
 from verifier.complete.search import Search
+from verifier.complete.whole import WholeNumbers  # noqa: F401
 from verifier.errors import InputError, UnsupportedModel
 from verifier.graph.build import Builder
 from verifier.graph.graph import Graph

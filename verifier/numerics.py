@@ -37,3 +37,8 @@ def down(x: Tensor, steps: int = 1) -> Tensor:
     for _ in range(steps):
         x = torch.nextafter(x, torch.full_like(x, -torch.inf))
     return x
+
+
+def flat(x: Tensor, lead: int) -> Tensor:
+    """All axes after the first `lead` as one; a number has one entry, which torch's own flatten refuses."""
+    return x.unsqueeze(-1).flatten(lead)

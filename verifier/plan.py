@@ -13,14 +13,18 @@ from torch import Generator, Tensor
 
 from verifier.attacks.attack import Attack
 from verifier.attacks.pgd import Pgd
+from verifier.attacks.sampled import FEW as FEW_SAMPLED
+from verifier.attacks.sampled import Sampled
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounding.notes import Notes
 from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.stepped import stepped
 from verifier.complete.bab import Bab
 from verifier.complete.input_split import InputSplit
 from verifier.complete.portfolio import Portfolio
 from verifier.complete.record import Recorder
 from verifier.complete.search import Search, Work
+from verifier.complete.whole import WholeNumbers
 from verifier.errors import InputError, UnsupportedModel
 from verifier.graph.graph import Graph
 from verifier.graph.passes.exact import simplified
@@ -68,6 +72,8 @@ class Answer:
 PLANS: dict[str, tuple[Stage, ...]] = {
     "auto": (
         Pgd(steps=20, restarts=2),
+        Sampled(),
+        WholeNumbers(),
         Crown(intermediate=False),
         Zonotope(),
         Crown(),
@@ -186,13 +192,16 @@ class _Batch:
         return spent + (time.monotonic() - self.start) / max(len(self.open), 1) > self.settings.timeout
 
     def _suits(self, stage: Stage) -> bool:
-        """Zonotopes pay where few inputs vary; a plan that has more to offer skips them elsewhere."""
-        if not isinstance(stage, Zonotope):
+        """Some stages pay where few inputs vary; a plan that has more to offer skips them elsewhere."""
+        if not isinstance(stage, Zonotope | Sampled | WholeNumbers):
             return True
-        if self.settings.record is not None:
+        if self.settings.record is not None and not isinstance(stage, Sampled):
             return False  # the checker has none
         box = self.problem.region.select(self.open).box()
-        return int(box.varies.flatten(1).sum(1).max()) <= FEW
+        vary = int(box.varies.flatten(1).sum(1).max())
+        if isinstance(stage, WholeNumbers):
+            return vary <= FEW_SAMPLED and any(stepped(self.problem.select(i)) for i in self.open.split(1)[:1])
+        return vary <= (FEW_SAMPLED if isinstance(stage, Sampled) else FEW)
 
     def _stage(self, stage: Stage) -> dict[int, Verdict]:
         """What the stage decides; where it fails for a reason that we know, the questions stay open."""

@@ -16,7 +16,7 @@ from verifier.bounding.shares import balanced
 from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Affine, Input
 from verifier.interval import Interval
-from verifier.numerics import TINY, gamma
+from verifier.numerics import TINY, flat, gamma
 from verifier.regions import Box, Region
 from verifier.relaxations.relaxation import Lines
 from verifier.relaxations.table import Table
@@ -74,7 +74,7 @@ class Backward:
                 loss = self.rounding[node.name]
                 if node.name == start or node.name not in self.charged:
                     lost = lost + coefficient.magnitude_dot(loss)
-                lost = lost + TINY * loss.flatten(1).sum(1)  # coefficients that underflowed
+                lost = lost + TINY * flat(loss, 1).sum(1)  # coefficients that underflowed
             if node.name in self.shares:
                 coefficient, level, off = self._balanced(node.name, coefficient)
                 total, lost = total + level, lost + off

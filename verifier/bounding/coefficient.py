@@ -12,6 +12,7 @@ from torch import Tensor
 
 from verifier.graph.op import Affine
 from verifier.graph.ops.dense import Linear
+from verifier.numerics import flat
 from verifier.regions.box import pair
 from verifier.relaxations.relaxation import Lines, Relaxation
 
@@ -58,10 +59,10 @@ class Dense(Coefficient):
         return self.values
 
     def dot(self, x: Tensor) -> Tensor:
-        return pair(self.values.flatten(2), x.flatten(1))
+        return pair(flat(self.values, 2), flat(x, 1))
 
     def magnitude_dot(self, x: Tensor) -> Tensor:
-        return pair(self.values.abs().flatten(2), x.flatten(1))
+        return pair(flat(self.values.abs(), 2), flat(x, 1))
 
     def through(self, op: Affine, shapes: Sequence[torch.Size]) -> tuple[Coefficient, ...]:
         parts = op.transport(self.values.flatten(0, 1), shapes)
@@ -99,7 +100,7 @@ class Unit(Coefficient):
         return flat.scatter_(2, self.index.unsqueeze(2), 1.0).unflatten(2, self.shape)
 
     def dot(self, x: Tensor) -> Tensor:
-        return x.flatten(1).expand(self.index.shape[1], -1).gather(1, self.index.T).T
+        return flat(x, 1).expand(self.index.shape[1], -1).gather(1, self.index.T).T
 
     def magnitude_dot(self, x: Tensor) -> Tensor:
         return self.dot(x)
@@ -122,5 +123,5 @@ class Unit(Coefficient):
 def contract(a: Tensor, x: Tensor) -> Tensor:
     """`sum(a * x)` for `a (S, B, *)` and `x (B, *)`, `(1, *)` or `(S, B, *)`: `(S, B)`."""
     if x.dim() == a.dim():
-        return (a * x).flatten(2).sum(2)
-    return pair(a.flatten(2), x.flatten(1))
+        return flat(a * x, 2).sum(2)
+    return pair(flat(a, 2), flat(x, 1))

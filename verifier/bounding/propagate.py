@@ -21,6 +21,7 @@ from verifier.errors import InputError
 from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Affine, Input
 from verifier.interval import Interval
+from verifier.numerics import flat
 from verifier.properties import Specification
 from verifier.regions import Region
 from verifier.regions.box import enclose
@@ -187,10 +188,10 @@ class _Run:
             open_ |= ~self.state.relaxations[type(reader.op)].linear(reader.op, interval)
         if node.name in self.relevant:
             open_ &= self.relevant[node.name]
-        open_ = open_.flatten(1)
+        open_ = flat(open_, 1)
         counts = open_.sum(1)
         order = open_.to(torch.uint8).argsort(dim=1, descending=True, stable=True)
-        lower, upper = interval.lower.flatten(1).clone(), interval.upper.flatten(1).clone()
+        lower, upper = flat(interval.lower, 1).clone(), flat(interval.upper, 1).clone()
         first, last, step = 0, int(counts.max()), self._chunk(node, alpha)
         while first < last and not (self.options.stop() if alpha is None else self._hurry()):
             which = (counts > first).nonzero().flatten()  # inputs with rows left

@@ -7,7 +7,7 @@ comparisons (sigmoid, exp) have no error bounds that a runtime promises; `FUNCTI
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -18,13 +18,14 @@ from verifier.errors import UnsupportedModel
 from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Affine, Input, Op
 from verifier.graph.ops.activation import Abs, Ceil, Clip, Floor, Relu, Round, Sigmoid, Sign
-from verifier.graph.ops.dense import Constant
+from verifier.graph.ops.dense import Constant, Sum, batched
 from verifier.graph.ops.pool import Max
 from verifier.graph.ops.smooth import Elu, Gelu, GeluTanh, HardSwish, Mish, Power, Silu
 from verifier.graph.ops.softmax import Softmax
 from verifier.interval import Interval
 from verifier.numerics import TINY, gamma, unit_roundoff
 from verifier.regions import Box, Region
+from verifier.regions.box import enclose
 from verifier.relaxations.relaxation import Lines, Relaxation, Slopes
 from verifier.relaxations.table import RELAXATIONS, Table
 
@@ -190,7 +191,10 @@ class State:
         if op.moves and not blurred:  # nothing is rounded
             lower, upper = op.forward(*(x.lower for x in args)), op.forward(*(x.upper for x in args))
             return Interval(lower.expand(batch, *node.shape), upper.expand(batch, *node.shape))
-        return Interval(center - radius, center + radius)
+        interval = Interval(center - radius, center + radius)
+        if self.rounding and self.deployed is None and isinstance(op, Sum) and len(args) == 2:
+            interval = interval.intersect(two_summed(op, args))  # whole numbers stay whole
+        return interval
 
     def _inherit(self, node: Node, op: Affine) -> None:
         """An affine image of a box has an exact hull; a diagonal one is a box again."""
@@ -210,7 +214,8 @@ class State:
         if self.rounding:
             self.table[node.name] = image
             loss = self.losses[node.name] = self.loss(node.name, self.lines[node.name])
-            image = Interval(image.lower - loss, image.upper + loss)
+            if not relaxation.exact:
+                image = Interval(image.lower - loss, image.upper + loss)
         if self.deployed is not None:
             return image
         low, high = relaxation.codomain(node.op)  # of the function; a runtime's own may leave it by a hair
@@ -222,6 +227,16 @@ class State:
         if not self.rounding:
             return 0.0
         return gamma(terms + torch.Size(node.shape).numel() + 4 * len(self.graph.nodes), self.region.box().lower.dtype)
+
+
+def two_summed(op: Sum, args: Sequence[Interval]) -> Interval:
+    """The sum of two intervals, rounded outwards, and only where it is no float."""
+    rank = max(x.lower.dim() for x in args) - 1
+    ends = []
+    for side in (0, 1):
+        parts = [(x.lower, x.upper)[side ^ (sign < 0)] * sign for x, sign in zip(args, op.signs, strict=True)]
+        ends.append(enclose(*(batched(part, rank) for part in parts))[side])
+    return Interval(*ends)
 
 
 def cancelled(op: Op, reach: Tensor) -> Tensor | float:

@@ -16,7 +16,7 @@ from verifier.graph.graph import Node
 from verifier.graph.op import Affine, Input
 from verifier.graph.ops.dense import Constant
 from verifier.interval import Interval
-from verifier.numerics import TINY, gamma
+from verifier.numerics import TINY, flat, gamma
 from verifier.relaxations.relaxation import Relaxation, chord
 
 
@@ -128,13 +128,13 @@ class Zonotopes:
 
     def _with_symbols(self, form: Form, radius: Tensor) -> Form:
         """New symbols for the entries with the largest radius, as many as the budget allows; a remainder for others."""
-        flat = radius.flatten(1)
-        count = min(int((flat > 0).sum(1).max()), self.symbols - self.used)
+        sizes = flat(radius, 1)
+        count = min(int((sizes > 0).sum(1).max()), self.symbols - self.used)
         if count <= 0:
             return replace(form, remainder=form.remainder + radius)
-        size, place = flat.topk(count, dim=1)
-        fresh = flat.new_zeros(count, *flat.shape).scatter(2, place.T.unsqueeze(2), size.T.unsqueeze(2))
-        rest = flat.scatter(1, place, 0.0).reshape_as(radius)
+        size, place = sizes.topk(count, dim=1)
+        fresh = sizes.new_zeros(count, *sizes.shape).scatter(2, place.T.unsqueeze(2), size.T.unsqueeze(2))
+        rest = sizes.scatter(1, place, 0.0).reshape_as(radius)
         missing = (0, 0) * form.center.dim() + (0, self.used - len(form.generators))
         generators = torch.cat([functional.pad(form.generators, missing), fresh.unflatten(2, radius.shape[1:])])
         self.used += count

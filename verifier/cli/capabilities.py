@@ -5,16 +5,16 @@ still be attacked, so that the answer is `sat` or `unknown`.
 """
 
 OPERATORS = """
-Abs Acos Add And Asin Asinh Atan AveragePool BatchNormalization Cast CastLike Ceil Celu Clip Compress Concat
-ConcatFromSequence Constant ConstantOfShape Conv ConvTranspose Cos Cosh CumSum DepthToSpace DequantizeLinear Div
-Dropout Einsum Elu Equal Erf Exp Expand Flatten Floor GRU Gather GatherElements GatherND Gelu Gemm GlobalAveragePool
-GlobalMaxPool Greater GreaterOrEqual GroupNormalization HardSigmoid HardSwish Identity InstanceNormalization LSTM
-LayerNormalization LeakyRelu Less LessOrEqual Log MatMul Max MaxPool Mean MeanVarianceNormalization Min Mish Mul Neg
-Not Or PRelu Pad Pow QuantizeLinear RMSNormalization RNN Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceMax
-ReduceMean ReduceMin ReduceSum ReduceSumSquare Relu Reshape Resize ReverseSequence Round Scatter ScatterElements
-ScatterND Selu SequenceAt SequenceConstruct SequenceEmpty SequenceErase SequenceInsert SequenceLength Shape Sigmoid
-Sign Sin Sinh Size Slice Softmax Softplus Softsign SpaceToDepth Split SplitToSequence Sqrt Squeeze Sub Sum Swish Tanh
-Tile Transpose Trilu Unsqueeze Upsample Where Xor
+Abs Acos Add And ArgMax ArgMin Asin Asinh Atan AveragePool BatchNormalization Cast CastLike Ceil Celu Clip Compress
+Concat ConcatFromSequence Constant ConstantOfShape Conv ConvTranspose Cos Cosh CumSum DepthToSpace DequantizeLinear
+Div Dropout Einsum Elu Equal Erf Exp Expand Flatten Floor GRU Gather GatherElements GatherND Gelu Gemm
+GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual GroupNormalization HardSigmoid HardSwish Identity
+InstanceNormalization LSTM LayerNormalization LeakyRelu Less LessOrEqual Log MatMul Max MaxPool Mean
+MeanVarianceNormalization Min Mish Mul Neg Not Or PRelu Pad Pow QuantizeLinear RMSNormalization RNN Reciprocal
+ReduceL1 ReduceL2 ReduceLogSum ReduceMax ReduceMean ReduceMin ReduceSum ReduceSumSquare Relu Reshape Resize
+ReverseSequence Round Scatter ScatterElements ScatterND Selu SequenceAt SequenceConstruct SequenceEmpty
+SequenceErase SequenceInsert SequenceLength Shape Sigmoid Sign Sin Sinh Size Slice Softmax Softplus Softsign
+SpaceToDepth Split SplitToSequence Sqrt Squeeze Sub Sum Swish Tanh Tile Transpose Trilu Unsqueeze Upsample Where Xor
 """
 LISTS = {
     "onnx-opset-versions": ("7", "24"),

@@ -42,6 +42,7 @@ class Relaxation(ABC):
     """What bounds one kind of nonlinearity. Its argument's interval is `(B, *in)`."""
 
     conditions: str = ""  # what a user reads in --explain
+    exact: bool = False  # is nothing in `image` rounded?
 
     @abstractmethod
     def gap(self, op: Op, x: Interval, slope: Tensor) -> tuple[Tensor, Tensor]:

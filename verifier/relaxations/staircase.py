@@ -17,6 +17,7 @@ class Staircase(Relaxation):
     jumps they lie beside the first or the last one, since from jump to jump it changes by the same amount."""
 
     conditions = "exact where the interval holds no jump"
+    exact = True
 
     def steepness(self, op: Op) -> float:
         return 4.0

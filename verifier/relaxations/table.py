@@ -18,6 +18,7 @@ from verifier.graph.ops.activation import (
     Tanh,
     Trunc,
 )
+from verifier.graph.ops.place import ArgMost, CutAt, PutAt
 from verifier.graph.ops.pool import Max
 from verifier.graph.ops.product import Product
 from verifier.graph.ops.smooth import (
@@ -45,6 +46,7 @@ from verifier.graph.ops.smooth import (
 )
 from verifier.graph.ops.softmax import Softmax
 from verifier.relaxations.curved import Curved
+from verifier.relaxations.level import ArgMostRelaxation, Cut, Put
 from verifier.relaxations.maximum import Maximum
 from verifier.relaxations.piecewise_linear import PiecewiseLinear, ReluRelaxation
 from verifier.relaxations.product import ProductRelaxation
@@ -96,5 +98,8 @@ RELAXATIONS: Table = {
     Max: Maximum(),
     Product: ProductRelaxation(),
     Softmax: SoftmaxRelaxation(),
+    CutAt: Cut(),
+    PutAt: Put(),
+    ArgMost: ArgMostRelaxation(),
     **dict.fromkeys(CURVES, Curved()),
 }

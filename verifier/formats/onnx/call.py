@@ -52,6 +52,7 @@ class Context:
     reserved: frozenset[str]  # tensor names of the file, which inner nodes must not take
     final: dict[str, str] = field(default_factory=dict)  # node of ours -> the file's name for its value
     made: dict[str, tuple[Op, tuple[str, ...]]] = field(default_factory=dict)  # our nodes: op and arguments
+    cuts: dict[str, np.ndarray] = field(default_factory=dict)  # our nodes that cut a constant, and the constant
     notes: list[str] = field(default_factory=list)
     sizes: list[int] = field(default_factory=lambda: [0])  # entries of all tensors so far
     serial: Iterator[int] = field(default_factory=itertools.count)

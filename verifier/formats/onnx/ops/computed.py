@@ -46,41 +46,12 @@ class GatherAlong:
         return missing(x.gather(self.axis, place), valid)
 
 
-@dataclass(frozen=True)
-class CutAt:
-    """At most `length` entries of an axis from a computed start on."""
-
-    axis: int
-    length: int
-
-    def __call__(self, x: Tensor, start: Tensor) -> Tensor:
-        size, first = x.shape[self.axis], start.reshape(())
-        last = first + self.length
-        first = torch.where(first < 0, first + size, first).clamp(0, size)
-        last = torch.where(last < 0, last + size, last).clamp(0, size)
-        place = first + torch.arange(self.length, dtype=x.dtype, device=x.device)
-        shape = [1] * x.dim()
-        shape[self.axis] = -1
-        rows = x.index_select(self.axis, place.clamp(0, size - 1).nan_to_num().long())
-        return missing(rows, (place < last).reshape(shape))
-
-
 def gather_by_coordinates(x: Tensor, index: Tensor) -> Tensor:
     """`x[index]` with coordinates along the last axis of `index`."""
     parts = [places_of(index[..., i], x.shape[i]) for i in range(index.shape[-1])]
     valid = torch.stack([v for _, v in parts]).all(dim=0)
     out = x[tuple(p for p, _ in parts)]
     return missing(out, valid.reshape(*valid.shape, *(1,) * (out.dim() - valid.dim())))
-
-
-def scatter_by_coordinates(x: Tensor, index: Tensor, updates: Tensor) -> Tensor:
-    """`x` with `updates` at the coordinates; rows with a coordinate that does not exist are passed over."""
-    rows = index.reshape(-1, index.shape[-1])
-    exists = ~rows.isnan().any(dim=1)
-    rows, values = rows[exists], updates.reshape(len(exists), *x.shape[index.shape[-1] :])[exists]
-    parts = [places_of(rows[:, i], x.shape[i]) for i in range(rows.shape[1])]
-    out = x.index_put(tuple(p for p, _ in parts), values)
-    return missing(out, torch.stack([v.all() for _, v in parts]).all())
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import torch
 
 from verifier.errors import InvalidModel
 from verifier.formats.onnx.call import Call, Obstacle, whole
-from verifier.formats.onnx.ops.computed import CutAt, TakeAlong
+from verifier.formats.onnx.ops.computed import TakeAlong
+from verifier.formats.onnx.ops.places import cut
 from verifier.formats.onnx.ops.shape import permuted, reform
 from verifier.formats.onnx.slicing import one_slice
 from verifier.formats.onnx.values import Const, Tensorial, Value, Wire
@@ -83,7 +84,7 @@ def moving_slice(call: Call, x: Tensorial) -> Value:
     call.context.notes.append(
         f"{call.name} cuts where the network says; beyond the end of its tensor there is no number"
     )
-    return call.add(OneByOne("Slice", CutAt(axis, int(length))), x, start, type=x.type)
+    return cut(call, x, start, axis, int(length))
 
 
 def origin(call: Call, wire: Wire) -> tuple[str, float]:

@@ -18,9 +18,11 @@ from verifier.graph.op import Op
 from verifier.graph.ops.activation import Abs, Relu
 from verifier.graph.ops.dense import Reduce, Scale
 from verifier.graph.ops.opaque import Batchwise
+from verifier.graph.ops.place import ArgMost
 from verifier.graph.ops.pool import Max
 from verifier.graph.ops.shape import Concat
 from verifier.graph.ops.smooth import Log
+from verifier.graph.ops.softmax import MAX_ROLLED, Differences
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class LogSumExpOver:
 
 
 @dataclass(frozen=True)
-class ArgMost:
+class ArgMostOver:
     """Place of the greatest (or `least`) entry; of several the first, or the `last`."""
 
     axis: int
@@ -146,8 +148,17 @@ def _arg(least: bool):  # type: ignore[no-untyped-def]
     def translate(call: Call) -> Value:
         x = call.wire(0)
         axis = call.axis(call.attr_int("axis", 0), len(x.shape))
-        function = ArgMost(axis, bool(call.attr_int("keepdims", 1)), least, bool(call.attr_int("select_last_index", 0)))
-        return call.add(Batchwise("ArgMin" if least else "ArgMax", function), x, type=7)
+        keep, last = bool(call.attr_int("keepdims", 1)), bool(call.attr_int("select_last_index", 0))
+        size = x.shape[axis]
+        if math.prod(x.shape) * (size - 1) > MAX_ROLLED or size < 2:
+            function = ArgMostOver(axis, keep, least, last)
+            return call.add(Batchwise("ArgMin" if least else "ArgMax", function), x, type=7)
+        stay = tuple(a for a in range(len(x.shape)) if a != axis)
+        moved = permuted(call, negative(call, x) if least else x, (*stay, axis))
+        lead = tuple(x.shape[a] for a in stay)
+        above = reshape(call, call.add(Differences(), moved), (*lead, size * (size - 1)))
+        out = call.add(ArgMost(size, last), above, type=7)
+        return reshape(call, out, tuple(1 if a == axis else n for a, n in enumerate(x.shape))) if keep else out
 
     return translate
 

@@ -10,9 +10,9 @@ from verifier.formats.onnx.ops.computed import (
     GatherAlong,
     ScatterAlong,
     gather_by_coordinates,
-    scatter_by_coordinates,
 )
 from verifier.formats.onnx.ops.moves import picked, valid
+from verifier.formats.onnx.ops.places import put
 from verifier.formats.onnx.ops.shape import joined, reform
 from verifier.formats.onnx.values import Const, Tensorial, Value
 from verifier.graph.ops.opaque import OneByOne
@@ -59,7 +59,7 @@ def scatter_nd(call: Call) -> Value:
     if call.attr_text("reduction", "none") != "none":
         raise Obstacle("only its reduction 'none' is supported")
     if not isinstance(index, Const):
-        return call.add(OneByOne("ScatterND", scatter_by_coordinates), x, index, updates)
+        return put(call, x, index, updates)
     where = tuple(np.moveaxis(index.array.astype(np.int64), -1, 0))
 
     def write(target: np.ndarray, values: np.ndarray) -> None:
