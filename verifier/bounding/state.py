@@ -235,7 +235,8 @@ def two_summed(op: Sum, args: Sequence[Interval]) -> Interval:
     ends = []
     for side in (0, 1):
         parts = [(x.lower, x.upper)[side ^ (sign < 0)] * sign for x, sign in zip(args, op.signs, strict=True)]
-        ends.append(enclose(*(batched(part, rank) for part in parts))[side])
+        end = enclose(*(batched(part, rank) for part in parts))[side]
+        ends.append(torch.where(end.isfinite(), end, (-math.inf, math.inf)[side]))  # an overflow is no bound
     return Interval(*ends)
 
 
