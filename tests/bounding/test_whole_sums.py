@@ -27,4 +27,5 @@ def test_a_rounded_sum_lies_between_neighbours() -> None:
 
 def test_an_overflow_is_no_bound() -> None:
     low, high = summed(1.7e308, 1.7e308, 1)
-    assert low <= 1.7e308 and high == math.inf
+    assert low <= 1.7e308
+    assert high == math.inf
