@@ -73,7 +73,7 @@ def trees() -> dict[str, tuple[Graph, Recorder]]:
         recorder, proved = recorded(asked(margin), stage, 20.0)
         assert proved == [0]
         found[name] = (asked(margin).model.graph, recorder)
-    assert len(entry(found["activations"][1])["proof"]["search"]["leaf"]) > 3
+    assert len(entry(found["activations"][1])["proof"]["search"]["leaves"]["node"]) > 3
     assert entry(found["inputs"][1])["proof"]["boxes"]["bounded"].sum() > 3
     return found
 
@@ -86,15 +86,16 @@ def search(e: dict[str, Any]) -> dict[str, Any]:
 
 
 def drop_leaf(e: dict[str, Any]) -> None:
-    for name in ("leaf", "beta", "weight"):
-        search(e)[name] = search(e)[name][1:]
-    for sides in search(e)["shares"].values():
+    leaves = search(e)["leaves"]
+    for name in ("node", "beta", "weight"):
+        leaves[name] = leaves[name][1:]
+    for sides in leaves["shares"].values():
         for side in sides:
             sides[side] = sides[side][1:]
 
 
 def repeat_leaf(e: dict[str, Any]) -> None:
-    search(e)["leaf"][0] = search(e)["leaf"][1]
+    search(e)["leaves"]["node"][0] = search(e)["leaves"]["node"][1]
 
 
 def swap_children(e: dict[str, Any]) -> None:
@@ -103,11 +104,11 @@ def swap_children(e: dict[str, Any]) -> None:
 
 
 def negative_beta(e: dict[str, Any]) -> None:
-    search(e)["beta"] = -search(e)["beta"] - 1
+    search(e)["leaves"]["beta"] = -search(e)["leaves"]["beta"] - 1
 
 
 def negative_weight(e: dict[str, Any]) -> None:
-    search(e)["weight"] = search(e)["weight"] * np.array([[3.0, -2.0]], dtype=np.float32)
+    search(e)["leaves"]["weight"] = search(e)["leaves"]["weight"] * np.array([[3.0, -2.0]])
 
 
 def drop_clause(e: dict[str, Any]) -> None:
@@ -124,7 +125,7 @@ def site_twice(e: dict[str, Any]) -> None:
     site = search(e)["sites"][0]
     name, entries = site["name"], site["entries"]
     search(e)["sites"][:1] = [{"name": name, "entries": part} for part in (entries[:1], entries[1:])]
-    search(e)["shares"] = {}
+    search(e)["leaves"]["shares"] = {}
 
 
 def level(e: dict[str, Any]) -> None:

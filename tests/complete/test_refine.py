@@ -52,7 +52,8 @@ def law_refined(case: Case, seed: int, deployed: torch.dtype | None = None) -> i
         ]
     )
     asked.offset = asked.offset - lowest.unsqueeze(1) - 1e-3 * lowest.abs().unsqueeze(1)  # broken, but only just
-    tight, empty = Refinement(asked, 2**24)(domains, torch.rand(len(domains), asked.count, generator=gen))
+    found = Refinement(asked, 2**24)(domains, torch.rand(len(domains), asked.count, generator=gen))
+    tight, empty = found.domains, found.empty
     broken = within(domains, values) & (best_rows(asked, domains, y) <= 0)
     assert not bool((broken.any(1) & empty).any()), "a domain with a broken point was called empty"
     lower, upper = (end.unsqueeze(1) for end in asked.ends(asked.proving, tight))
@@ -87,24 +88,30 @@ def test_refining_refines() -> None:
     assert on_eight() > 100
 
 
-def tilted(self: Forms, other: Forms, honest: Callable[[Forms, Forms], Tensor]) -> Tensor:
+Found = tuple[Tensor, Tensor, Tensor]
+Where = Callable[[Forms, Forms], Found]
+
+
+def tilted(self: Forms, other: Forms, honest: Where) -> Found:
     return honest(self, replace(other, slope=-other.slope))
 
 
-def moved(self: Forms, other: Forms, honest: Callable[[Forms, Forms], Tensor]) -> Tensor:
+def moved(self: Forms, other: Forms, honest: Where) -> Found:
     return honest(self, replace(other, center=other.center + other.size))
 
 
-def swapped(self: Forms, other: Forms, honest: Callable[[Forms, Forms], Tensor]) -> Tensor:
-    return honest(self, other).roll(1, 1)
+def swapped(self: Forms, other: Forms, honest: Where) -> Found:
+    least, *how = honest(self, other)
+    return least.roll(1, 1), *how
 
 
-def of_the_next(self: Forms, other: Forms, honest: Callable[[Forms, Forms], Tensor]) -> Tensor:
-    return honest(self, other).roll(1, 0)
+def of_the_next(self: Forms, other: Forms, honest: Where) -> Found:
+    least, *how = honest(self, other)
+    return least.roll(1, 0), *how
 
 
 @pytest.mark.parametrize("lie", [tilted, moved, swapped, of_the_next])
-def test_mutants(lie: Callable[..., Tensor], monkeypatch: Patch) -> None:
+def test_mutants(lie: Callable[..., Found], monkeypatch: Patch) -> None:
     honest = Forms.where
     monkeypatch.setattr(Forms, "where", lambda self, other: lie(self, other, honest))
     with pytest.raises(AssertionError):

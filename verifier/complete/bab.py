@@ -121,7 +121,7 @@ class _Run:
     def _search(self, relaxed: Relaxed, clauses: Tensor, bound: Tensor) -> Verdict:
         count = relaxed.rows.shape[1]
         weight = torch.full((len(clauses), count), 1 / count)
-        if relaxed.sites and self.notes is None and isinstance(self.problem.region, Box):  # the checker knows only cuts
+        if relaxed.sites and isinstance(self.problem.region, Box):
             self.refinement = Refinement(relaxed, self.work.bytes)
         known = relaxed.count if self.refinement is not None else 0
         first = self._optimised(relaxed, roots(clauses, weight, relaxed.start, known), self.method.first)
@@ -178,7 +178,10 @@ class _Run:
         near = (lacks < refinement.near).nonzero().flatten()
         if not len(near):
             return taken
-        tight, empty = refinement(taken[near], self.method.branching.scores(relaxed, view)[near])
+        found = refinement(taken[near], self.method.branching.scores(relaxed, view)[near])
+        tight, empty = found.domains, found.empty
+        if self.growth is not None:
+            self.growth.refine(found)
         if bool(empty.any()):
             self.margin = min(self.margin, 0.0)
         after = relaxed.view(tight).bound

@@ -4,7 +4,7 @@ Recording decides nothing: the checker (`verifier.certificates`) computes everyt
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from verifier.certificates.file import save
 from verifier.certificates.walk import without_rule
 from verifier.complete.boxes import Boxes
 from verifier.complete.domains import Domains
+from verifier.complete.refine import Tighter
 from verifier.complete.relaxed import Relaxed
 from verifier.graph.graph import Graph
 from verifier.problem import Problem
@@ -150,34 +151,43 @@ class Growth:
 
 
 class Activations(Growth):
-    """The tree of one question, about `clauses (K,)`, and what proves its leaves."""
+    """The tree of one question, about `clauses (K,)`, what proves its leaves, and what the intervals of refined
+    nodes."""
 
     def __init__(self, relaxed: Relaxed, clauses: Tensor) -> None:
         super().__init__(len(clauses))
         self.relaxed, self.clauses = relaxed, clauses
         self.leaves: list[Domains] = []
+        self.refined: list[Domains] = []
+        self.claims: list[dict[str, np.ndarray]] = []
         self.bytes = 0
 
     def close(self, leaves: Domains) -> None:
         """These are proved."""
-        self.bytes += sum(share.numel() for share in leaves.share.values())
-        if self.bytes <= LIMIT:
-            self.leaves.append(leaves)
+        if self._fits(leaves):
+            self.leaves.append(_bare(leaves))
+
+    def refine(self, found: Tighter) -> None:
+        """Intervals of these were tightened; the empty ones are closed by that."""
+        found = found[(found.new.any(1) | found.empty).nonzero().flatten()]
+        self.bytes += 12 * int(found.new.sum())
+        if self._fits(found.domains):
+            self.refined.append(_bare(found.domains))
+            self.claims.append(_claims(found))
+
+    def _fits(self, domains: Domains) -> bool:
+        self.bytes += sum(share.numel() for share in domains.share.values())
+        return self.bytes <= LIMIT
 
     def written(self) -> dict[str, Any]:
-        depth = max(leaves.beta.shape[1] for leaves in self.leaves)
-        leaves = [part.deepened(depth) for part in self.leaves]
-        shares: dict[str, dict[str, np.ndarray]] = {}
-        for name, side in leaves[0].share:
-            shares.setdefault(name, {})[side] = torch.cat([part.share[name, side] for part in leaves]).numpy()
+        claims = {name: np.concatenate([part[name] for part in self.claims]) for name in (self.claims or [{}])[0]}
+        refined = {"refined": {**_duals(self.refined), **claims}} if self.refined else {}
         return {
             "clauses": self.clauses.numpy(),
             "sites": [{"name": site.name, "entries": site.index.numpy()} for site in self.relaxed.sites],
             "tree": self.tree(),
-            "leaf": torch.cat([part.node for part in leaves]).numpy(),
-            "beta": torch.cat([part.beta for part in leaves]).numpy(),
-            "weight": torch.cat([part.weight for part in leaves]).numpy(),
-            "shares": shares,
+            "leaves": _duals(self.leaves) if self.leaves else _duals([self.refined[0][torch.arange(0)]]),
+            **refined,
         }
 
 
@@ -224,6 +234,43 @@ class Inputs(Growth):
             }
         plain = noted(self.notes, [])
         return {**plain, "standard": standard, "boxes": {"tree": tree, "bounded": bounded[kept]}}
+
+
+def _bare(domains: Domains) -> Domains:
+    """Without intervals, which take more memory than all the rest."""
+    return replace(domains, lower=domains.lower[:, :0], upper=domains.upper[:, :0])
+
+
+def _duals(parts: Sequence[Domains]) -> dict[str, Any]:
+    """Numbers of nodes, and the dual variables that bound their rows."""
+    depth = max(part.beta.shape[1] for part in parts)
+    parts = [part.deepened(depth) for part in parts]
+    shares: dict[str, dict[str, np.ndarray]] = {}
+    for name, side in parts[0].share:
+        shares.setdefault(name, {})[side] = torch.cat([part.share[name, side] for part in parts]).numpy()
+    weight = torch.cat([part.weight for part in parts]).double()
+    return {
+        "node": torch.cat([part.node for part in parts]).numpy(),
+        "beta": torch.cat([part.beta for part in parts]).numpy(),
+        "weight": (weight / weight.sum(1, keepdim=True)).numpy(),  # as they are in proofs
+        "shares": shares,
+    }
+
+
+def _claims(found: Tighter) -> dict[str, np.ndarray]:
+    """For each node the multipliers that were tried, and how many of the listed ends are its own: of entry `place` from
+    `above` or below, in half precision as the search goes on with it, by `which` of the multipliers."""
+    row, column = found.new.nonzero(as_tuple=True)
+    place, above = found.place[column % len(found.place)], column >= len(found.place)
+    end = torch.where(above, found.domains.upper[row, place], found.domains.lower[row, place])
+    return {
+        "tried": found.tried.numpy(),
+        "count": found.new.sum(1).numpy(),
+        "place": place.int().numpy(),
+        "above": above.numpy(),
+        "which": found.which[row, column].numpy(),
+        "end": end.nan_to_num().numpy(),
+    }
 
 
 def _shares(shares: Shares, place: int) -> dict[str, dict[str, np.ndarray]]:

@@ -58,20 +58,23 @@ class Forms:
     def joined(cls, parts: Sequence["Forms"]) -> Self:
         return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in ("center", "size", "slope")))
 
-    def where(self, other: "Forms") -> Tensor:
-        """Proved least values `(N, M)` of these where one of `other (N,)` is at most zero."""
+    def where(self, other: "Forms") -> tuple[Tensor, Tensor, Tensor]:
+        """Proved least values `(N, M)` of these where one of `other (N,)` is at most zero; the multipliers `(N, Q)`
+        that were tried, and which of them `(N, M)` it was."""
         level, slope = other.center / other.size, self.slope.to(other.slope)
-        guesses = self._multipliers(other, level)
+        tried = self._multipliers(other, level).quantile(torch.tensor(TRIED, dtype=level.dtype), dim=1).T
         best = self.center.new_full((len(level), len(self.center)), -torch.inf)
-        for quantile in TRIED:
-            t = guesses.quantile(quantile, dim=1)
+        which = torch.zeros_like(best, dtype=torch.uint8)
+        for i, t in enumerate(tried.unbind(1)):
             reach = torch.cdist(-t.unsqueeze(1) * other.slope, slope, p=1)
             gain = (t * level).unsqueeze(1)
             terms = reach + gain.abs() + t.unsqueeze(1) + 1
             lost = gamma(slope.shape[1], reach.dtype) * (self.center.abs() + 2 * self.size * terms) + TINY
             least = self.center + self.size * (gain - reach) - lost
-            best = torch.maximum(best, least.nan_to_num(-torch.inf, -torch.inf, -torch.inf))
-        return best
+            least = least.nan_to_num(-torch.inf, -torch.inf, -torch.inf)
+            which[least > best] = i
+            best = torch.maximum(best, least)
+        return best, tried, which
 
     def _multipliers(self, other: "Forms", level: Tensor) -> Tensor:
         """Roughly the best ones `(N, F)` for a sample of these, in units of the sizes' ratio: where the concave sum
@@ -88,6 +91,25 @@ class Forms:
             rises = (row * (slope + 2.0 ** middle.unsqueeze(2) * row).sign()).sum(2) < target
             low, high = torch.where(rises, middle, low), torch.where(rises, high, middle)
         return 2.0 ** low.to(level.dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class Tighter:
+    """`N` domains with tighter intervals, and which of them are `empty (N,)`: hold nothing that breaks their row.
+
+    That follows from the row's form in the domain as it was, and multipliers for it: for entry `place (K,)` from below,
+    then from above, the one of `tried (N, Q)` that `which (N, 2K)` names, where there is something new `(N, 2K)`."""
+
+    domains: Domains
+    empty: Tensor
+    place: Tensor
+    tried: Tensor
+    which: Tensor
+    new: Tensor
+
+    def __getitem__(self, index: Tensor) -> Self:
+        tried, which, new = (x[index] for x in (self.tried, self.which, self.new))
+        return type(self)(self.domains[index], self.empty[index], self.place, tried, which, new)
 
 
 class Refinement:
@@ -119,19 +141,24 @@ class Refinement:
         slope = view.seen[self.relaxed.problem.model.graph.input.name][0].flatten(1)[:, self.vary]
         return -view.bound / (slope.abs() @ self.radius.to(slope)).clamp(min=1e-30)
 
-    def __call__(self, domains: Domains, scores: Tensor) -> tuple[Domains, Tensor]:
-        """The domains with tighter intervals of the entries with the best `scores (N, n)`, and which of them hold
-        nothing that breaks their row: `(N,)`."""
+    def __call__(self, domains: Domains, scores: Tensor) -> Tighter:
+        """With tighter intervals of the entries with the best `scores (N, n)`."""
         bound, coefficient = self.relaxed.linear(domains)
         row = Forms.of(bound, coefficient.flatten(1)[:, self.vary], self.radius)
         count = self.relaxed.count - self.first
         best = scores[:, self.first :].sum(0).topk(min(KEPT, count)).indices
-        below, above = self.forms[torch.cat([best, best + count])].where(row).chunk(2, dim=1)
+        least, tried, which = self.forms[torch.cat([best, best + count])].where(row)
         place = self.first + best
         lower, upper = self.relaxed.ends(self.relaxed.proving, domains)
-        lower[:, place] = torch.maximum(lower[:, place], below)
-        upper[:, place] = torch.minimum(upper[:, place], -above)
-        return replace(domains, lower=down(lower), upper=-down(-upper)), (lower > upper).any(1)
+        before = torch.cat([lower[:, place], -upper[:, place]], dim=1)
+        below, above = torch.maximum(before, least).chunk(2, dim=1)
+        lower[:, place], upper[:, place] = below, -above
+        tight = replace(domains, lower=down(lower), upper=-down(-upper))
+        told = torch.cat([tight.lower[:, place], -tight.upper[:, place]], dim=1)
+        crossed = (below > -above).repeat(1, 2)
+        empty = (lower > upper).any(1)
+        new = torch.where(empty.unsqueeze(1), crossed & (least > before), told > before)
+        return Tighter(tight, empty, place, tried, which, new)
 
     def learn(self, lacks: Tensor, before: Tensor, after: Tensor) -> None:
         """From bounds `(N,)` before and after: up to where it pays."""
