@@ -1,5 +1,6 @@
 """The subproblems that are still open: the newest leave first, so that few wait, and nothing that waits is copied."""
 
+from collections.abc import Callable
 from typing import Generic, Protocol, Self, TypeVar
 
 import torch
@@ -45,6 +46,11 @@ class Frontier(Generic[T]):
             self.batches.append(taken[torch.arange(len(taken) - count)])
             taken = taken[torch.arange(len(taken) - count, len(taken))]
         return taken
+
+    def keep(self, wanted: Callable[[T], Tensor]) -> None:
+        """Only those of each batch for which `wanted`, `(N,)`, is true."""
+        kept = [batch[wanted(batch).nonzero().flatten()] for batch in self.batches]
+        self.batches = [batch for batch in kept if len(batch)]
 
     def worst(self) -> float:
         """The least bound; infinite where nothing is open."""

@@ -5,6 +5,7 @@ float64 already, so a box that leaves the search is proved.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -51,18 +52,18 @@ class InputSplit(Search):
     def __call__(self, problem: Problem, work: Work) -> list[Verdict]:
         if not isinstance(problem.region, Box):
             return [Unknown(Reason.UNSUPPORTED, -torch.inf, self.name, "only boxes are cut")] * problem.batch
-        plain = work.record is not None or work.deployed is not None  # both are about the network as it is
-        search = _Cuts(self, problem, work, None if plain else narrowed(problem))
-        with torch.no_grad():
-            search.run()
-        verdicts = search.verdicts()
-        if work.record is not None and search.growth is not None:
-            proved = [i for i, verdict in enumerate(verdicts) if isinstance(verdict, Verified)]
-            work.record.inputs(problem, search.growth, proved)
+        run = self.begin(problem, work)
+        verdicts = run.until(work.deadline)
+        run.write([i for i, verdict in enumerate(verdicts) if isinstance(verdict, Verified)])
         return verdicts
 
+    def begin(self, problem: Problem, work: Work) -> "Cuts":
+        """A run over boxes that can be interrupted."""
+        plain = work.record is not None or work.deployed is not None  # both are about the network as it is
+        return Cuts(self, problem, work, None if plain else narrowed(problem))
 
-class _Cuts:
+
+class Cuts:
     """One run: the boxes still open, and what is known of each question."""
 
     def __init__(self, method: InputSplit, asked: Problem, work: Work, narrow: Narrow | None) -> None:
@@ -81,7 +82,33 @@ class _Cuts:
         self.attack_again, self.generator = 0.0, torch.Generator().manual_seed(work.seed)
         self.done, self.pace = 0, Pace(START, min(method.batch, limit(problem, work)))
 
-    def run(self) -> None:
+    def until(self, deadline: float) -> list[Verdict]:
+        """Go on, and say how far it came."""
+        self.work = replace(self.work, deadline=deadline)
+        with torch.no_grad():
+            self._run()
+        return self.verdicts()
+
+    def left(self) -> float:
+        """The share of the regions' volume that is open."""
+        box, total = self.problem.region.box(), 0.0
+        for boxes in self.frontier.batches:
+            whole = (box.upper - box.lower).flatten(1)[boxes.owner]
+            total += float(torch.where(whole > 0, boxes.width.flatten(1) / whole, 1.0).prod(1).sum())
+        return total / self.problem.batch
+
+    def drop(self, questions: Sequence[int]) -> None:
+        """Others have decided these."""
+        gone = torch.zeros(self.problem.batch, dtype=torch.bool)
+        gone[list(questions)] = True
+        self.frontier.keep(lambda boxes: ~gone[boxes.owner])
+
+    def write(self, proved: list[int]) -> None:
+        """For a certificate, where one is wanted."""
+        if self.work.record is not None and self.growth is not None:
+            self.work.record.inputs(self.asked, self.growth, proved)
+
+    def _run(self) -> None:
         while len(self.frontier) and not self.work.late() and self.done < self.work.domains:
             if self.found and (self.work.together or len(self.found) == self.problem.batch):
                 return

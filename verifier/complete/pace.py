@@ -16,8 +16,9 @@ class Pace:
         """Learn from a round of `count` subproblems."""
         rate = count / max(seconds, 1e-6)
         self.rates[self.size] = rate
-        if count < self.size:
-            return  # there were no more
+        if count < self.size:  # there were no more, and more would be no faster than twice this rate
+            self.size = max(1, min(self.size, int(2 * LONG * rate)))
+            return
         if seconds < SHORT or (seconds < LONG and rate > GAIN * self.rates.get(self.size // 2, 0.0)):
             self.size = min(2 * self.size, self.most)
         elif seconds > LONG and rate < GAIN * self.rates.get(self.size // 2, rate):
