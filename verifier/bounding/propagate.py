@@ -11,6 +11,7 @@ from torch import Tensor
 from verifier.bounding.alpha import optimise
 from verifier.bounding.bands import Bands
 from verifier.bounding.coefficient import Coefficient, Dense, Unit
+from verifier.bounding.copies import copies
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounding.notes import Notes
 from verifier.bounding.relevance import relevant
@@ -29,6 +30,7 @@ from verifier.relaxations.table import RELAXATIONS, Table
 
 COPIES = 8  # tensors of the size of the largest coefficient that one walk holds at its peak
 ROWS = 64  # of one walk on a CPU: coefficients stay in its cache, and inputs that need fewer rows leave early
+PAYS = 0.999  # of the widths of intervals, left by slopes: above that a node's other entries keep theirs
 CACHED = 2048  # rows times inputs of a walk, where few inputs leave room for more; with slopes an eighth of it
 
 
@@ -189,6 +191,9 @@ class _Run:
         if node.name in self.relevant:
             open_ &= self.relevant[node.name]
         open_ = flat(open_, 1)
+        first_of = copies(self.state.graph, node) if self.options.notes is None else None  # the checker knows of none
+        if first_of is not None:
+            open_ = torch.zeros_like(open_).index_add(1, first_of.to(open_.device), open_)
         counts = open_.sum(1)
         order = open_.to(torch.uint8).argsort(dim=1, descending=True, stable=True)
         lower, upper = flat(interval.lower, 1).clone(), flat(interval.upper, 1).clone()
@@ -208,6 +213,10 @@ class _Run:
             lower[place] = found[: len(index)].T[asked]
             upper[place] = -found[len(index) :].T[asked]
             first += len(index)
+            if alpha is not None and not pays(flat(interval.upper - interval.lower, 1)[place], (upper - lower)[place]):
+                break
+        if first_of is not None:
+            lower, upper = torch.maximum(lower, lower[:, first_of]), torch.minimum(upper, upper[:, first_of])
         self.state.improve(node.name, Interval(lower.reshape_as(interval.lower), upper.reshape_as(interval.upper)))
 
     def _lower(self, node: Node, index: Tensor, which: Tensor, alpha: AlphaCrown | None) -> Tensor:
@@ -284,6 +293,11 @@ class _Run:
         if like.device.type == "cpu":
             room = min(room, max(ROWS, (CACHED if alpha is None else CACHED // 8) // batch))
         return max(1, room)
+
+
+def pays(before: Tensor, after: Tensor) -> bool:
+    """Did optimising entries make their intervals narrower by anything that counts?"""
+    return bool(torch.minimum(before, after).sum() < PAYS * before.sum())
 
 
 def single(rows: Tensor, interval: Interval) -> Tensor:
