@@ -1,15 +1,21 @@
 """What linear bounds leave of boxes holds every point in which no row of some open clause is positive."""
 
+from dataclasses import replace
+
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from laws.searches import Puzzle, work
 from laws.test_networks import examples
 
-from verifier.complete import clip
+from verifier.complete import clip, input_split
 from verifier.complete.boxes import Boxes, whole
 from verifier.complete.clip import Rest, clipped, combined
+from verifier.complete.input_split import InputSplit
 from verifier.complete.pace import LONG, Pace
 from verifier.interval import Interval
+from verifier.verdict import Verified
 
 SEEDS = st.integers(0, 2**20)
 POINTS = 2000
@@ -91,3 +97,16 @@ def test_a_slow_first_box_makes_rounds_short() -> None:
     pace = Pace(64, 2048)
     pace.after(1, 0.01)
     assert pace.size == 64
+
+
+def test_a_clause_that_clipping_closed_has_no_margin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even where other clauses keep the box as it is."""
+
+    def closed(boxes: Boxes, *_: torch.Tensor) -> Boxes:
+        return replace(boxes, open=torch.zeros_like(boxes.open))
+
+    monkeypatch.setattr(input_split, "clipped", closed)
+    asked = Puzzle((3,), ("linear", "relu", "linear", "relu"), 1, 1.0, "box", 1.0, (0, 1), (), -0.05).problem()
+    (verdict,) = InputSplit()(asked, work(5.0, 100))
+    assert isinstance(verdict, Verified)
+    assert verdict.margin == 0.0

@@ -160,8 +160,9 @@ class Cuts:
             base, coefficient = form.base[:, keep], form.coefficient[:, keep]
             self._attack(boxes, coefficient, rows)
             self._descend(boxes)
-            before, boxes = boxes.width, self._clipped(boxes, base, coefficient)
-            self._proved(boxes.owner[(boxes.width < before).flatten(1).any(1)], 0.0)  # by how much, clipping can't say
+            before, boxes = boxes, self._clipped(boxes, base, coefficient)
+            less = (boxes.width < before.width).flatten(1).any(1) | (boxes.open != before.open).any(1)
+            self._proved(boxes.owner[less], 0.0)  # by how much, clipping can't say
             some = boxes.open.any(1) & ~boxes.empty
             boxes, weight = boxes[some], self._weight(boxes, rows, coefficient)[some]
         boxes = boxes[torch.tensor([i not in self.found for i in boxes.owner.tolist()], dtype=torch.bool)]
