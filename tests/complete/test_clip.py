@@ -106,7 +106,7 @@ def test_a_clause_that_clipping_closed_has_no_margin(monkeypatch: pytest.MonkeyP
         return replace(boxes, open=torch.zeros_like(boxes.open))
 
     monkeypatch.setattr(input_split, "clipped", closed)
-    asked = Puzzle((3,), ("linear", "relu", "linear", "relu"), 1, 1.0, "box", 1.0, (0, 1), (), -0.05).problem()
+    asked = Puzzle((3,), ("linear", "relu", "linear", "relu"), 1, 1.0, "box", 1.0, (0, 1), (), 0.01).problem()
     (verdict,) = InputSplit()(asked, work(5.0, 100))
     assert isinstance(verdict, Verified)
     assert verdict.margin == 0.0
