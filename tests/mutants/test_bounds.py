@@ -25,6 +25,7 @@ from verifier.bounding.propagate import Options
 from verifier.bounding.state import State
 from verifier.bounding.windows import Windows, moved
 from verifier.graph.build import Builder
+from verifier.graph.graph import Node
 from verifier.graph.ops.activation import Relu
 from verifier.graph.ops.dense import Linear, Shift, Sum
 from verifier.interval import Interval
@@ -269,11 +270,10 @@ def test_9_rows_rounded_to_the_searching_dtype(monkeypatch: Patch) -> None:
 
 def test_14_answer_depends_on_the_budget(monkeypatch: Patch) -> None:
     """A budget that is met by leaving rows untightened."""
-    chunk = propagate._Run._chunk
     refine = propagate._Run._refine
 
-    def skip(self: propagate._Run, node: object, alpha: object) -> None:
-        if chunk(self, node, alpha) > 1:  # type: ignore[arg-type]
+    def skip(self: propagate._Run, node: Node, alpha: object) -> None:
+        if propagate.rows_at_once(self.state, node, alpha is not None, self.options.bytes) > 1:
             refine(self, node, alpha)  # type: ignore[arg-type]
 
     def mutate() -> None:

@@ -10,13 +10,14 @@ from torch import Tensor
 
 from verifier.bounding.alpha import optimise
 from verifier.bounding.bands import Bands
-from verifier.bounding.coefficient import Coefficient, Dense, Unit
+from verifier.bounding.chunks import rows_at_once
+from verifier.bounding.coefficient import Dense
 from verifier.bounding.copies import copies
+from verifier.bounding.entries import direct, units
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounding.notes import Notes
 from verifier.bounding.relevance import relevant
 from verifier.bounding.state import State, check_boundable
-from verifier.bounding.windows import Windows
 from verifier.bounding.zonotope import Zonotopes
 from verifier.errors import InputError
 from verifier.graph.graph import Graph, Node
@@ -28,10 +29,7 @@ from verifier.regions import Region
 from verifier.regions.box import enclose
 from verifier.relaxations.table import RELAXATIONS, Table
 
-COPIES = 8  # tensors of the size of the largest coefficient that one walk holds at its peak
-ROWS = 64  # of one walk on a CPU: coefficients stay in its cache, and inputs that need fewer rows leave early
 PAYS = 0.999  # of the widths of intervals, left by slopes: above that a node's other entries keep theirs
-CACHED = 2048  # rows times inputs of a walk, where few inputs leave room for more; with slopes an eighth of it
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,7 +195,7 @@ class _Run:
         counts = open_.sum(1)
         order = open_.to(torch.uint8).argsort(dim=1, descending=True, stable=True)
         lower, upper = flat(interval.lower, 1).clone(), flat(interval.upper, 1).clone()
-        first, last, step = 0, int(counts.max()), self._chunk(node, alpha)
+        first, last, step = 0, int(counts.max()), rows_at_once(self.state, node, alpha is not None, self.options.bytes)
         while first < last and not (self.options.stop() if alpha is None else self._hurry()):
             which = (counts > first).nonzero().flatten()  # inputs with rows left
             index = order[which, first : min(first + step, last)].T
@@ -243,7 +241,8 @@ class _Run:
         stops = {name: state.table[name] for name in curved} if isinstance(method, Ibp) else {}
         linear, chunks, forms = [], [], []
         notes, first = self.options.notes, 0
-        for rows in specification.rows.split(self._chunk(state.graph.by_name[start], None)):
+        step = rows_at_once(state, state.graph.by_name[start], False, self.options.bytes)
+        for rows in specification.rows.split(step):
             seen: dict[str, Tensor] = {}
             with torch.no_grad():
                 bound = state.backward(stops=stops).bound(start, Dense(rows), seen=seen)
@@ -255,28 +254,13 @@ class _Run:
                 bound = torch.maximum(bound, found)
             if self.zonotopes is not None:
                 bound = torch.maximum(bound, self.zonotopes.rows(rows))
-            bound = torch.maximum(bound, single(rows, state.table[start]))
+            bound = torch.maximum(bound, direct(rows, state.table[start]))
             chunks.append(bound)
             first += len(rows)
         form = None
         if all(part is not None for part in forms):
             form = Form(self._shifted(torch.cat(linear), specification), torch.cat(forms))  # type: ignore[arg-type]
-        bounds = self._shifted(torch.cat(chunks), specification)
-        return Bounds(state.table, torch.maximum(bounds, self._direct(specification)), form)
-
-    def _direct(self, specification: Specification) -> Tensor:
-        """Rows that ask for one entry, from its interval: a share below 0 or above 1 is refuted without any slack.
-
-        Only where the product is exact; the sum with the offset then has at least the right sign. Else minus infinity.
-        """
-        rows, known = specification.rows, self.state.table[self.state.graph.output]
-        end = torch.where(rows > 0, known.lower, known.upper)
-        exact = (rows == 0) | (rows.abs() == 1) | (end == 0) | (end.abs() == 1)
-        single = ((rows != 0) & exact).flatten(2).sum(2) == 1
-        single &= (rows != 0).flatten(2).sum(2) == 1
-        bound = torch.where(rows != 0, rows * end, 0.0).flatten(2).sum(2) + specification.offset
-        bound = bound - bound.abs() * torch.finfo(bound.dtype).eps
-        return torch.where(single & bound.isfinite(), bound, -torch.inf)
+        return Bounds(state.table, self._shifted(torch.cat(chunks), specification), form)
 
     def _shifted(self, bounds: Tensor, specification: Specification) -> Tensor:
         """With the rows' offsets; as a proof rounded downwards, and exact where the sum is."""
@@ -284,34 +268,7 @@ class _Run:
             return bounds + specification.offset
         return enclose(bounds, specification.offset)[0]
 
-    def _chunk(self, node: Node, alpha: AlphaCrown | None) -> int:
-        """How many rows one walk may carry."""
-        batch, like = self.state.region.batch, self.state.region.box().lower
-        largest = max(torch.Size(n.shape).numel() for n in self.state.graph.until(node.name).nodes)
-        copies = COPIES if alpha is None else COPIES * 2 * len(self.state.lines)
-        room = self.options.bytes // (batch * 2 * largest * like.element_size() * copies)
-        if like.device.type == "cpu":
-            room = min(room, max(ROWS, (CACHED if alpha is None else CACHED // 8) // batch))
-        return max(1, room)
-
 
 def pays(before: Tensor, after: Tensor) -> bool:
     """Did optimising entries make their intervals narrower by anything that counts?"""
     return bool(torch.minimum(before, after).sum() < PAYS * before.sum())
-
-
-def single(rows: Tensor, interval: Interval) -> Tensor:
-    """Lower bounds of those rows `(S, B, *)` that are one entry, or its negative, straight from the entry's interval:
-    nothing is rounded there, so that a relu's output is proved to be at least zero. Others are -inf."""
-    rows, lower, upper = rows.flatten(2), interval.lower.flatten(1), interval.upper.flatten(1)
-    alone = ((rows != 0).sum(2) == 1) & (rows.abs().sum(2) == 1)
-    value = torch.where(rows > 0, lower, 0) - torch.where(rows < 0, upper, 0)
-    return torch.where(alone, value.sum(2), -torch.inf)
-
-
-def units(node: Node, index: Tensor, state: State) -> Coefficient:
-    """Rows that start at the entries `index (S, B)` of a node; on a feature map as windows."""
-    shape, like = torch.Size(node.shape), state.region.box().lower
-    if len(shape) == 4 and shape[0] == 1 and shape[2] * shape[3] > 1:
-        return Windows.units(index.to(like.device), shape, like)
-    return Unit(index.to(like.device), shape, like)

@@ -14,7 +14,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from verifier.bounding.propagate import units
+from verifier.bounding.entries import units
 from verifier.complete.domains import Domains
 from verifier.complete.relaxed import Relaxed, Site, View
 from verifier.numerics import TINY, gamma
