@@ -46,11 +46,8 @@ class Leaves:
 
     def unproved(self, rows: Array, offset: Array, clause: Array, closed: Array) -> list[tuple[int, int, float]]:
         """The leaves without a proof, as their clause, their depth and their bound. Rows are `(S, m)`."""
-        groups = [np.flatnonzero(clause == k) for k in range(int(clause.max()) + 1)]
-        most = max(map(len, groups))
-        members = np.array([np.r_[g, np.repeat(g[:1], most - len(g))] for g in groups])[self.clauses]
-        parent, side = self.tree.parents()
-        parts = Parts(self.table, self.sites, self.tree, parent, side, rows[members], offset[members])
+        members = self._members(clause)
+        parts = self.parts(rows[members], offset[members])
         refined = Refined(self.value, parts)
         failed: list[tuple[int, float]] = []
         for part in chunks(len(self.duals.node), 2 * parts.width):
@@ -61,6 +58,17 @@ class Leaves:
             failed += [(int(duals.node[i]), float(bound.least[i])) for i in np.flatnonzero(~enough)]
         failed += [(i, -np.inf) for i in self._without(refined)]
         return [self._told(parts, node, bound) for node, bound in failed]
+
+    def parts(self, rows: Array, offset: Array) -> Parts:
+        """The nodes of the trees, those below root `k` about `rows (K, R, m)` at `k`."""
+        parent, side = self.tree.parents()
+        return Parts(self.table, self.sites, self.tree, parent, side, rows, offset)
+
+    def _members(self, clause: Array) -> Array:
+        """The rows `(K, R)` of each root's clause; clauses with fewer rows repeat their first."""
+        groups = [np.flatnonzero(clause == k) for k in range(int(clause.max()) + 1)]
+        most = max(map(len, groups))
+        return np.array([np.r_[g, np.repeat(g[:1], most - len(g))] for g in groups])[self.clauses]
 
     def _without(self, refined: Refined) -> list[int]:
         """Leaves that nothing is proposed for, and that are not empty either."""

@@ -1,4 +1,5 @@
-"""Is a certificate a proof? Everything that it proposes is computed again; what it claims is not even read."""
+"""Is a certificate a proof? Everything that it proposes is computed again; a claim counts as far as that bears it out,
+and no further (`refined.py`)."""
 
 import hashlib
 import math
