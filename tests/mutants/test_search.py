@@ -24,7 +24,7 @@ from laws.searches import (
 from torch import Tensor
 
 from verifier.attacks import attack
-from verifier.complete import bab, boxes, input_split, relaxed
+from verifier.complete import bab, clip, input_split, relaxed
 from verifier.complete.bab import Bab
 from verifier.complete.boxes import Boxes
 from verifier.complete.domains import Domains
@@ -38,6 +38,7 @@ from verifier.verdict import Verified
 MLP = ("linear", "relu", "linear", "relu")
 Patch = pytest.MonkeyPatch
 Law = Callable[[], object]
+ONCE = pytest.mark.parametrize("once", [False, True])
 
 
 def fails(law: Law, mutate: Callable[[], None]) -> None:
@@ -300,46 +301,46 @@ def test_clauses_of_one_box_given_to_another(monkeypatch: Patch) -> None:
     fails(law, mutate)
 
 
-def all_clippings() -> None:
-    for seed in range(40):
-        law_clipping(seed)
-
-
-def test_clipped_beyond(monkeypatch: Patch) -> None:
-    clipped = Boxes.clipped
-
-    def mutate() -> None:
-        monkeypatch.setattr(Boxes, "clipped", lambda self, base, c, k: clipped(self, base * 0.99, c, k))
-
-    fails(all_clippings, mutate)
-
-
-def test_clipped_without_rounding_up(monkeypatch: Patch) -> None:
-    def mutate() -> None:
-        monkeypatch.setattr(boxes, "up", lambda x, steps=1: x)
-
+def clippings(once: bool, seeds: range = range(40), count: int = 30) -> Law:
     def law() -> None:
-        for seed in (0, 4, 8, 12):
-            law_clipping(seed, 1500)
+        for seed in seeds:
+            law_clipping(seed, once, count)
 
-    fails(law, mutate)
+    return law
 
 
-def test_clipped_where_one_row_of_a_clause_holds_elsewhere(monkeypatch: Patch) -> None:
+@ONCE
+def test_clipped_beyond(once: bool, monkeypatch: Patch) -> None:
+    clipped = clip.clipped
+
+    def mutate() -> None:
+        monkeypatch.setattr(clip, "clipped", lambda boxes, base, *rest: clipped(boxes, base * 0.99, *rest))
+
+    fails(clippings(once), mutate)
+
+
+@ONCE
+def test_clipped_without_rounding_up(once: bool, monkeypatch: Patch) -> None:
+    def mutate() -> None:
+        monkeypatch.setattr(clip, "up", lambda x, steps=1: x)
+        monkeypatch.setattr(clip, "lessened", lambda value, size, terms: value)
+
+    fails(clippings(once, range(0, 16, 4), 1500), mutate)
+
+
+@ONCE
+def test_clipped_where_one_row_of_a_clause_holds_elsewhere(once: bool, monkeypatch: Patch) -> None:
     """A clause is broken where all its rows are: clipping by each clause's worst row as if all clauses had to fail."""
-    clipped = Boxes.clipped
+    clipped = clip.clipped
 
-    def every(self: Boxes, base: Tensor, coefficient: Tensor, clause: Tensor) -> Boxes:
-        return clipped(replace(self, open=self.open.any(1, keepdim=True)), base, coefficient, clause * 0)
+    def every(boxes: Boxes, base: Tensor, coefficient: Tensor, clause: Tensor, once: bool) -> Boxes:
+        one = replace(boxes, open=boxes.open.any(1, keepdim=True))
+        return replace(clipped(one, base, coefficient, clause * 0, once), open=boxes.open)
 
     def mutate() -> None:
-        monkeypatch.setattr(Boxes, "clipped", every)
+        monkeypatch.setattr(clip, "clipped", every)
 
-    def law() -> None:
-        for seed in range(3, 40, 4):
-            law_clipping(seed)
-
-    fails(law, mutate)
+    fails(clippings(once, range(3, 40, 4)), mutate)
 
 
 def test_halves_that_leave_out_the_middle(monkeypatch: Patch) -> None:
@@ -370,7 +371,7 @@ def test_halves_that_leave_out_the_middle(monkeypatch: Patch) -> None:
 
 def test_boxes_too_small_to_be_cut_are_forgotten(monkeypatch: Patch) -> None:
     def mutate() -> None:
-        monkeypatch.setattr(input_split._Cuts, "_stuck", lambda self, boxes: None)
+        monkeypatch.setattr(input_split.Cuts, "_stuck", lambda self, boxes: None)
 
     point = replace(puzzle(0, margin=-0.01), region="point")
     fails(lambda: law_nothing_verified(point.problem(), Blind(SEARCHES["input-split"])), mutate)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from verifier.graph.ops.place import ArgMost, CutAt, PutAt, Square
 from verifier.graph.ops.softmax import Differences
 from verifier.interval import Interval
+from verifier.relaxations.level import Level
 from verifier.relaxations.table import RELAXATIONS
 
 SQUARES: list[Square] = [
@@ -19,6 +20,10 @@ SQUARES: list[Square] = [
     PutAt((2, 3, 2), 1, 3, passes=True),
     PutAt((1,), 2, 1),
 ]
+
+
+def test_every_row_of_its_kind_is_tested() -> None:
+    assert {*map(type, SQUARES), ArgMost} == {op for op, row in RELAXATIONS.items() if isinstance(row, Level)}
 
 
 def length(op: Square) -> int:

@@ -21,6 +21,7 @@ from relaxations.laws import (
 from verifier.graph.op import Op
 from verifier.interval import Interval
 from verifier.relaxations.curves import covered
+from verifier.relaxations.level import Level
 from verifier.relaxations.relaxation import Slopes
 from verifier.relaxations.table import RELAXATIONS
 
@@ -38,7 +39,8 @@ def all_laws(op: Op, x: Interval, generator: torch.Generator) -> None:
 
 
 def test_every_row_of_the_table_is_tested() -> None:
-    assert {type(op) for op in ALL.values()} == set(RELAXATIONS)
+    """Those whose arguments are places have laws of their own."""
+    assert {type(op) for op in ALL.values()} == {op for op, row in RELAXATIONS.items() if not isinstance(row, Level)}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
