@@ -102,7 +102,7 @@ def test_a_slow_first_box_makes_rounds_short() -> None:
 def test_a_clause_that_clipping_closed_has_no_margin(monkeypatch: pytest.MonkeyPatch) -> None:
     """Even where other clauses keep the box as it is."""
 
-    def closed(boxes: Boxes, *_: torch.Tensor) -> Boxes:
+    def closed(boxes: Boxes, *_: torch.Tensor, once: bool) -> Boxes:
         return replace(boxes, open=torch.zeros_like(boxes.open))
 
     monkeypatch.setattr(input_split, "clipped", closed)

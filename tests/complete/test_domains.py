@@ -30,6 +30,7 @@ from torch import Generator
 from verifier.bounding.methods import Crown, Ibp, Method
 from verifier.bounding.propagate import Options, propagate
 from verifier.complete.boxes import Boxes, whole
+from verifier.complete.clip import clipped
 from verifier.complete.domains import LEVELS, packed, unpacked
 from verifier.graph.build import Builder
 from verifier.graph.graph import Graph, Node
@@ -142,18 +143,19 @@ def test_halves_cover(seed: int, scale: float) -> None:
         assert bool((inside[:40] | inside[40:]).all()), "halves lose a point"
 
 
+@pytest.mark.parametrize("once", [False, True])
 @pytest.mark.parametrize("seed", range(40))
-def test_clipping_keeps_what_linear_rows_allow(seed: int) -> None:
-    law_clipping(seed)
+def test_clipping_keeps_what_linear_rows_allow(seed: int, once: bool) -> None:
+    law_clipping(seed, once)
 
 
 @pytest.mark.parametrize("method", [Crown(), Crown(intermediate=False), Ibp()], ids=lambda m: repr(m))
 @examples(25)
-@given(puzzles(EVERYTHING, ("linf", "box", "feature", "pixel"), margins=(-0.3, -0.1, 0.0, 0.1)))
-def test_clipping_keeps_what_breaks_the_property(method: Method, puzzle: Puzzle) -> None:
+@given(puzzles(EVERYTHING, ("linf", "box", "feature", "pixel"), margins=(-0.3, -0.1, 0.0, 0.1)), st.booleans())
+def test_clipping_keeps_what_breaks_the_property(method: Method, puzzle: Puzzle, once: bool) -> None:
     """Forms of real networks: no point that breaks an open clause leaves the box."""
     case = puzzle.case()
-    boxes = clipped(case, method)
+    boxes = left_of(case, method, once)
     if boxes is None:
         return
     for x in points(case, puzzle.seed, 24):
@@ -164,8 +166,8 @@ def test_clipping_keeps_what_breaks_the_property(method: Method, puzzle: Puzzle)
 
 
 @examples(25)
-@given(puzzles(STRAIGHT, ("linf", "box", "feature"), margins=(-0.3, 0.0), depth=3), st.integers(0, 99))
-def test_clipping_in_rational_arithmetic(puzzle: Puzzle, seed: int) -> None:
+@given(puzzles(STRAIGHT, ("linf", "box", "feature"), margins=(-0.3, 0.0), depth=3), st.integers(0, 99), st.booleans())
+def test_clipping_in_rational_arithmetic(puzzle: Puzzle, seed: int, once: bool) -> None:
     """Offsets are set so that a point's best row is zero exactly, as far as floats can say it."""
     case = puzzle.case()
     x = points(case, seed, 3)[seed % 4]
@@ -174,7 +176,7 @@ def test_clipping_in_rational_arithmetic(puzzle: Puzzle, seed: int) -> None:
     offset = [float(Fraction(o) - r) for o, r in zip(case.specification.offset[:, 0].tolist(), rows, strict=True)]
     asked = replace(case.specification, offset=torch.tensor(offset, dtype=torch.float64).unsqueeze(1))
     case = replace(case, specification=asked)
-    rows, boxes = exact_rows(asked, y, 0), clipped(case, Crown())
+    rows, boxes = exact_rows(asked, y, 0), left_of(case, Crown(), once)
     broken = any(
         all(r <= 0 for r, c in zip(rows, asked.clause, strict=True) if c == k) for k in range(max(asked.clause) + 1)
     )
@@ -182,14 +184,14 @@ def test_clipping_in_rational_arithmetic(puzzle: Puzzle, seed: int) -> None:
         assert bool(((x >= boxes.lower) & (x <= boxes.upper)).all())
 
 
-def clipped(case: Case, method: Method) -> Boxes | None:
+def left_of(case: Case, method: Method, once: bool) -> Boxes | None:
     """The case's box, clipped by its own linear bounds."""
     found = propagate(case.graph, case.region, method, case.specification, Options(proof=True))
     if found.form is None:
         return None
     clause = torch.tensor(case.specification.clause)
     boxes = whole(case.region.box(), int(clause.max()) + 1)
-    return boxes.clipped(found.form.base, found.form.coefficient, clause)
+    return clipped(boxes, found.form.base, found.form.coefficient, clause, once)
 
 
 def sign_graph() -> Graph:

@@ -16,6 +16,7 @@ from laws.exact import exact_rows, exact_values
 from laws.nets import network
 from verifier.bounding.methods import Crown, Method
 from verifier.bounding.propagate import Options, propagate
+from verifier.complete import clip
 from verifier.complete.bab import Bab
 from verifier.complete.boxes import Boxes, whole
 from verifier.complete.branching.babsr import Babsr
@@ -318,9 +319,9 @@ def sampled(boxes: Boxes, gen: Generator) -> Tensor:
     return torch.minimum(torch.maximum(x, boxes.lower), boxes.upper)
 
 
-def law_clipping(seed: int, count: int = 30) -> None:
+def law_clipping(seed: int, once: bool, count: int = 30) -> None:
     """Rows that are their own linear bounds, zero at a point of the box or near it: where the point breaks all rows of
-    an open clause, in rational arithmetic, it stays."""
+    an open clause, in rational arithmetic, it stays, and the clause stays open."""
     gen, clause = Generator().manual_seed(seed), torch.tensor([0, 0, 1, 2][: 1 + seed % 4])
     boxes = random_boxes(gen, count, 3, int(clause.max()) + 1)
     coefficient = torch.randn(len(clause), count, 3, generator=gen, dtype=torch.float64)
@@ -339,11 +340,12 @@ def law_clipping(seed: int, count: int = 30) -> None:
             )
             base[s, n] = -float(rise) + (seed % 2) * 0.5 * float(torch.randn((), generator=gen))
             broken[k] &= Fraction(float(base[s, n])) + rise <= 0
-        kept.append(any(bool(boxes.open[n, k]) and broken[k] for k in broken))
-    clipped, stays = boxes.clipped(base, coefficient, clause), torch.tensor(kept)
-    inside = ((x >= clipped.lower) & (x <= clipped.upper)).all(1)
-    assert bool((inside | ~stays).all()), "clipping lost a point that breaks an open clause"
-    assert bool((~clipped.empty | ~stays).all())
+        kept.append([bool(boxes.open[n, k]) and broken[k] for k in broken])
+    left, stays = clip.clipped(boxes, base, coefficient, clause, once), torch.tensor(kept)
+    inside = ((x >= left.lower) & (x <= left.upper)).all(1)
+    assert bool((inside | ~stays.any(1)).all()), "clipping lost a point that breaks an open clause"
+    assert bool((left.open | ~stays).all()), "clipping closed a clause that is broken"
+    assert bool((~left.empty | ~stays.any(1)).all())
 
 
 def law_ties(search: Search) -> None:

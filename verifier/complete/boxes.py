@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from verifier.interval import Interval
-from verifier.numerics import up
 
 PLAIN = ("owner", "lower", "upper", "open", "bound", "node")
 
@@ -54,30 +53,6 @@ class Boxes:
         left = replace(self, upper=upper.scatter(1, at, middle).reshape(shape))
         right = replace(self, lower=lower.scatter(1, at, middle).reshape(shape))
         return left.joined(right)
-
-    def clipped(self, base: Tensor, coefficient: Tensor, clause: Tensor) -> "Boxes":
-        """Without the parts where linear bounds prove every open clause (Clip-and-Verify, 2025).
-
-        Row `s` is at least `base + |coefficient_i| * t_i`, `t_i` from the end where it is least, so it can only be
-        broken where `t_i <= -base / |coefficient_i|`. All rows of a clause must be broken there, and some open clause:
-        inputs that none of them allows are cut off.
-
-        Args:
-            base: `(S, N)`.
-            coefficient: `(S, N, *)`.
-            clause: `(S,)`, the rows' clauses.
-        """
-        shape = self.lower.shape
-        lower, upper, slope = self.lower.flatten(1), self.upper.flatten(1), coefficient.flatten(2)
-        room = up((-base).clamp(min=0).unsqueeze(2) / slope.abs(), 2).nan_to_num(torch.inf)
-        high = torch.where(slope > 0, torch.minimum(up(lower + room, 2), upper), upper)
-        low = torch.where(slope < 0, torch.maximum(-up(room - upper, 2), lower), lower)
-        hull_low, hull_high = upper, lower
-        for k in range(self.open.shape[1]):
-            mine, keep = clause == k, self.open[:, k].unsqueeze(1)
-            hull_low = torch.where(keep, torch.minimum(hull_low, low[mine].amax(0)), hull_low)
-            hull_high = torch.where(keep, torch.maximum(hull_high, high[mine].amin(0)), hull_high)
-        return replace(self, lower=hull_low.reshape(shape), upper=hull_high.reshape(shape))
 
     @property
     def empty(self) -> Tensor:

@@ -1,5 +1,6 @@
 """What linear bounds leave of boxes (Clip-and-Verify, 2025): of every clause the part where all of its rows can be
-broken, cut down in turn by each row, and by the combination of rows that has the greatest minimum.
+broken, cut down in turn by each row, and by the combination of rows that has the greatest minimum. A checker does less:
+it uses each row once, and closes no clause by that.
 
 A row is at least `base + sum(|coefficient| * t)` in its box, `t` from the end where it is least. All numbers that are
 added are of one sign, so that what rounding loses is known: `GAMMA` of the sums.
@@ -31,34 +32,36 @@ class Rest:
         return (self.lower > self.upper).any(1)
 
 
-def clipped(boxes: Boxes, base: Tensor, coefficient: Tensor, clause: Tensor) -> Boxes:
+def clipped(boxes: Boxes, base: Tensor, coefficient: Tensor, clause: Tensor, once: bool = False) -> Boxes:
     """The boxes without what proves every open clause, and without the clauses that nothing is left of.
 
     Args:
         base: `(S, N)`.
         coefficient: `(S, N, *)`.
         clause: `(S,)`, the rows' clauses.
+        once: only what a checker finds as well.
     """
     shape, slope = boxes.lower.shape, coefficient.flatten(2)
     whole = Rest(boxes.lower.flatten(1), boxes.upper.flatten(1))
     low, high, open_ = whole.upper, whole.lower, boxes.open.clone()
     for k in range(open_.shape[1]):
         mine = clause == k
-        rest = remaining(whole, base[mine], slope[mine])
-        open_[:, k] &= ~rest.empty
+        rest = remaining(whole, base[mine], slope[mine], once)
+        if not once:
+            open_[:, k] &= ~rest.empty
         keep = open_[:, k : k + 1]
         low = torch.where(keep, torch.minimum(low, rest.lower), low)
         high = torch.where(keep, torch.maximum(high, rest.upper), high)
     return replace(boxes, lower=low.reshape(shape), upper=high.reshape(shape), open=open_)
 
 
-def remaining(whole: Rest, base: Tensor, slope: Tensor) -> Rest:
+def remaining(whole: Rest, base: Tensor, slope: Tensor, once: bool) -> Rest:
     """What rows `base (S, N)`, `slope (S, N, n)` of one clause leave of boxes."""
-    if len(base) > 1:
+    if len(base) > 1 and not once:
         best, direction = combined(whole, base, slope)
         base, slope = torch.cat([base, best.unsqueeze(0)]), torch.cat([slope, direction.unsqueeze(0)])
     rest = whole
-    for _ in range(ROUNDS):
+    for _ in range(1 if once else ROUNDS):
         now = raised(whole, rest, base, slope)
         room = up((-now).clamp(min=0).unsqueeze(2) / slope.abs(), 2).nan_to_num(torch.inf)
         high = torch.where(slope > 0, up(rest.lower + room, 2), rest.upper).amin(0)

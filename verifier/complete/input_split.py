@@ -160,19 +160,13 @@ class Cuts:
             base, coefficient = form.base[:, keep], form.coefficient[:, keep]
             self._attack(boxes, coefficient, rows)
             self._descend(boxes)
-            before, boxes = boxes, self._clipped(boxes, base, coefficient)
+            before, boxes = boxes, clipped(boxes, base, coefficient, self.clause, once=self.growth is not None)
             less = (boxes.width < before.width).flatten(1).any(1) | (boxes.open != before.open).any(1)
             self._proved(boxes.owner[less], 0.0)  # by how much, clipping can't say
             some = boxes.open.any(1) & ~boxes.empty
             boxes, weight = boxes[some], self._weight(boxes, rows, coefficient)[some]
         boxes = boxes[torch.tensor([i not in self.found for i in boxes.owner.tolist()], dtype=torch.bool)]
         return self._cut(boxes, weight if weight is not None and len(weight) == len(boxes) else None)
-
-    def _clipped(self, boxes: Boxes, base: Tensor, coefficient: Tensor) -> Boxes:
-        """A checker clips by each row once."""
-        if self.growth is not None:
-            return boxes.clipped(base, coefficient, self.clause)
-        return clipped(boxes, base, coefficient, self.clause)
 
     def _part(self, boxes: Boxes) -> Problem:
         whole = self.problem.select(boxes.owner)
