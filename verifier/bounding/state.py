@@ -2,8 +2,7 @@
 
 Two arithmetics exist: searching in any dtype as it comes, and proving in float64, where `rounding` makes every bound
 one that holds for real numbers. With `deployed` it holds for the network as it is computed in that dtype as well: each
-node's rounding there is one more bounded error, whatever the order of its sums. Functions beyond sums, products and
-comparisons (sigmoid, exp) have no error bounds that a runtime promises; `FUNCTION` units are assumed.
+node's rounding there is one more bounded error.
 """
 
 import math
@@ -14,23 +13,18 @@ import torch
 from torch import Tensor
 
 from verifier.bounding.backward import Backward
+from verifier.bounding.deployed import lost_in_function, lost_in_sum
 from verifier.errors import UnsupportedModel
 from verifier.graph.graph import Graph, Node
-from verifier.graph.op import Affine, Input, Op
-from verifier.graph.ops.activation import Abs, Ceil, Clip, Floor, Relu, Round, Sigmoid, Sign
+from verifier.graph.op import Affine, Input
 from verifier.graph.ops.dense import Constant, Sum, batched
-from verifier.graph.ops.pool import Max
-from verifier.graph.ops.smooth import Elu, Gelu, GeluTanh, HardSwish, Mish, Power, Silu
 from verifier.graph.ops.softmax import Softmax
 from verifier.interval import Interval
-from verifier.numerics import TINY, gamma, unit_roundoff
+from verifier.numerics import TINY, gamma
 from verifier.regions import Box, Region
 from verifier.regions.box import enclose
 from verifier.relaxations.relaxation import Lines, Relaxation, Slopes
 from verifier.relaxations.table import RELAXATIONS, Table
-
-SELECTING = (Relu, Clip, Max, Abs, Sign, Floor, Ceil, Round)  # of their arguments and parameters: nothing is rounded
-FUNCTION = 16  # units of roundoff, of the largest value on the way, by which a deployed function may be wrong
 
 
 @dataclass(eq=False)
@@ -110,13 +104,11 @@ class State:
         """Nodes whose rounding their only reader can account for, and that reader: a nonlinearity entry by entry. One
         product with the coefficients less; a quarter of the time of small networks' proofs went there."""
         found = {}
-        for node in self.graph.nodes:
-            if node.name not in lines:
+        for source, node in self.graph.only_readers.items():
+            if node.name not in lines or source not in self.losses or source in multipliers:
                 continue
-            source = node.inputs[0]
-            alone = self.graph.uses[source] == 1 and source in self.losses and source not in multipliers
             by_entry = type(self.relaxations[type(node.op)]).spread is Relaxation.spread
-            if alone and by_entry and node.shape == self.graph.by_name[source].shape:
+            if by_entry and node.shape == self.graph.by_name[source].shape:
                 found[source] = node.name
         return found
 
@@ -160,14 +152,7 @@ class State:
         loss = self._gamma(node, window) * size + TINY
         if self.deployed is None:
             return loss
-        if isinstance(node.op, SELECTING):
-            return loss
-        if isinstance(node.op, Power) and node.op.exponent == -0.5:
-            return torch.full_like(loss, math.inf)  # a norm: runtimes fuse it, and compute variances as they like
-        units = FUNCTION + (2 * reach.shape[-1] if isinstance(node.op, Softmax) else 0)
-        value = self.table[name].magnitude + cancelled(node.op, reach)
-        wrong = units * unit_roundoff(self.deployed) * value
-        return loss + wrong + underflow(self.deployed)
+        return loss + lost_in_function(self.deployed, node.op, reach, self.table[name].magnitude)
 
     def _affine(self, node: Node, op: Affine) -> Interval:
         args = [self.table[name] for name in node.inputs]
@@ -182,7 +167,7 @@ class State:
             terms = op.terms([x.lower.shape[1:] for x in args], torch.Size(node.shape))
             loss = self._gamma(node, terms) * reach + TINY
             if self.deployed is not None and not op.moves:
-                loss = loss + in_deployed(self.deployed, terms) * reach + terms * underflow(self.deployed)
+                loss = loss + lost_in_sum(self.deployed, terms, reach)
             if isinstance(op, Constant) and op.error is not None:
                 loss = loss + op.error
             self.losses[node.name] = loss.expand(batch, *node.shape)
@@ -238,29 +223,6 @@ def two_summed(op: Sum, args: Sequence[Interval]) -> Interval:
         end = enclose(*(batched(part, rank) for part in parts))[side]
         ends.append(torch.where(end.isfinite(), end, (-math.inf, math.inf)[side]))  # an overflow is no bound
     return Interval(*ends)
-
-
-def cancelled(op: Op, reach: Tensor) -> Tensor | float:
-    """The size of what a runtime may subtract from each other to get a function: ONNX Runtime's sigmoid(-27) is 0, its
-    elu(-1e-9) is 0, and its gelu(-7.2) is 0, each right up to rounding of these."""
-    match op:
-        case Sigmoid():
-            return 1.0
-        case Elu():
-            return abs(op.scale * op.alpha)
-        case Gelu() | GeluTanh() | Silu() | Mish() | HardSwish():
-            return reach
-    return 0.0
-
-
-def in_deployed(dtype: torch.dtype, terms: int) -> float:
-    """Relative error of a sum in the deployed network; infinite where nothing useful can be said."""
-    return gamma(terms, dtype) if terms * unit_roundoff(dtype) < 0.25 else math.inf
-
-
-def underflow(dtype: torch.dtype) -> float:
-    """What one product, or one denormal number that is flushed to zero, loses."""
-    return 2 * torch.finfo(dtype).tiny
 
 
 def most(x: Tensor, like: Tensor) -> Tensor:

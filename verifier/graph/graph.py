@@ -46,6 +46,11 @@ class Graph:
         """How often each node is an argument; the output counts as one use more."""
         return Counter([name for node in self.nodes for name in node.inputs] + [self.output])
 
+    @cached_property
+    def only_readers(self) -> Mapping[str, Node]:
+        """The nodes that are an argument once, the first one of its reader, and that reader, in topological order."""
+        return {node.inputs[0]: node for node in self.nodes if node.inputs and self.uses[node.inputs[0]] == 1}
+
     @property
     def output_shape(self) -> tuple[int, ...]:
         return self.by_name[self.output].shape
