@@ -49,15 +49,18 @@ class Leaves:
         members = self._members(clause)
         parts = self.parts(rows[members], offset[members])
         refined = Refined(self.value, parts)
-        failed: list[tuple[int, float]] = []
+        bad = [self._without(refined)]
+        bounds = [np.full(len(bad[0]), -np.inf)]
         for part in chunks(len(self.duals.node), 2 * parts.width):
             duals = self.duals[part]
             bound = parts.bound(duals, refined, refined.owner[duals.node])
             strict = (closed[members[parts.cuts(duals.node)[3]]] & (duals.weight > 0)).any(1)
             enough = (bound.least > 0) | ((bound.least >= 0) & strict) | bound.empty
-            failed += [(int(duals.node[i]), float(bound.least[i])) for i in np.flatnonzero(~enough)]
-        failed += [(i, -np.inf) for i in self._without(refined)]
-        return [self._told(parts, node, bound) for node, bound in failed]
+            bad.append(duals.node[~enough])
+            bounds.append(bound.least[~enough])
+        place, _, _, root = parts.cuts(np.concatenate(bad))
+        failed = zip(self.clauses[root], (place >= 0).sum(1), np.concatenate(bounds), strict=True)
+        return [(int(clause), int(depth), float(bound)) for clause, depth, bound in failed]
 
     def parts(self, rows: Array, offset: Array) -> Parts:
         """The nodes of the trees, those below root `k` about `rows (K, R, m)` at `k`."""
@@ -70,14 +73,10 @@ class Leaves:
         most = max(map(len, groups))
         return np.array([np.r_[g, np.repeat(g[:1], most - len(g))] for g in groups])[self.clauses]
 
-    def _without(self, refined: Refined) -> list[int]:
+    def _without(self, refined: Refined) -> Array:
         """Leaves that nothing is proposed for, and that are not empty either."""
         rest = np.setdiff1d(self.leaf, self.duals.node)
         owner = refined.owner[rest]
         closed = np.zeros(len(rest), dtype=bool)
         closed[owner >= 0] = refined.empty[owner[owner >= 0]]
-        return [int(node) for node in rest[~closed]]
-
-    def _told(self, parts: Parts, node: int, bound: float) -> tuple[int, int, float]:
-        place, _, _, root = parts.cuts(np.array([node]))
-        return int(self.clauses[root[0]]), int((place >= 0).sum()), bound
+        return rest[~closed]

@@ -148,8 +148,9 @@ class Refined:
             first, last = np.searchsorted(row, [one, one + 1])
             for at in range(first, last, step):
                 part = slice(at, min(at + step, last))
-                terms = forms.slope[form[part]] + t[part, None] * rows.slope[one]
-                reach[part] = abs(terms).sum(1)
+                terms = forms.slope[form[part]]
+                terms += t[part, None] * rows.slope[one]
+                reach[part] = np.abs(terms, out=terms).sum(1)
         total = center + t * rows.center[row] - reach
         terms = abs(center) + 2 * size + t * (abs(rows.center[row]) + 2 * rows.size[row])
         least = total - numbers.gamma(n) * terms - numbers.tiny
