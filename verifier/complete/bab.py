@@ -8,27 +8,23 @@ import torch
 from torch import Tensor
 
 from verifier.attacks.attack import replay
-from verifier.bounding.methods import AlphaCrown, Method
+from verifier.bounding.methods import Method
 from verifier.bounding.notes import Notes
 from verifier.bounding.propagate import Options, propagate
 from verifier.complete.branching.branching import Branching
 from verifier.complete.branching.fsb import Fsb
+from verifier.complete.curved import suited
 from verifier.complete.domains import Domains, roots
 from verifier.complete.frontier import Frontier
 from verifier.complete.pace import Pace
 from verifier.complete.record import Activations
 from verifier.complete.refine import Refinement
 from verifier.complete.relaxed import Relaxed, View
-from verifier.complete.search import Search, Work
-from verifier.graph.graph import Graph
-from verifier.graph.op import Affine, Input
-from verifier.graph.ops.activation import Abs, Ceil, Clip, Floor, LeakyRelu, Relu, Round, Sign
-from verifier.graph.ops.pool import Max
+from verifier.complete.search import OneByOne, Work
 from verifier.problem import Problem
 from verifier.regions import Box
 from verifier.verdict import Falsified, Reason, Unknown, Verdict, Verified
 
-STRAIGHT = (Affine, Input, Relu, LeakyRelu, Clip, Abs, Max, Sign, Floor, Ceil, Round)
 LAST = 60  # steps for a leaf
 START = 16  # domains of the first round
 ROOT = 0.35  # of the time, at most, goes into the slopes of the root
@@ -36,7 +32,7 @@ COPIES = 6  # tensors of each nonlinear node's size that one walk with gradients
 
 
 @dataclass(frozen=True)
-class Bab(Search):
+class Bab(OneByOne):
     """`root` (None: α-CROWN as it suits the network) bounds all nodes once; then each round cuts up to `batch` domains
     and optimises their children's bounds by `steps` of Adam (`first` at the root), from their parent's multipliers."""
 
@@ -47,44 +43,35 @@ class Bab(Search):
     first: int = 30
     name = "bab"
 
-    def __call__(self, problem: Problem, work: Work) -> list[Verdict]:
-        verdicts: list[Verdict] = []
-        for i in range(problem.batch):
-            share = time.monotonic() + work.seconds / (problem.batch - i)
-            run = _Run(self, problem.select(torch.tensor([i])), work, share)
-            verdicts.append(run.verdict())
-            if work.together and isinstance(verdicts[-1], Falsified):
-                break
-        rest = Unknown(Reason.TIME, -torch.inf, self.name, "another part was falsified")
-        return verdicts + [rest] * (problem.batch - len(verdicts))
+    def share(self, work: Work, left: int) -> Work:
+        return replace(work, deadline=time.monotonic() + work.seconds / left)
+
+    def answer(self, problem: Problem, work: Work) -> Verdict:
+        return _Run(self, problem, work).verdict()
 
 
 class _Run:
     """One question."""
 
-    def __init__(self, method: Bab, problem: Problem, work: Work, deadline: float) -> None:
-        self.method, self.problem, self.work, self.deadline = method, problem, work, deadline
+    def __init__(self, method: Bab, problem: Problem, work: Work) -> None:
+        self.method, self.problem, self.work = method, problem, work
         self.graph = problem.model.graph.to(torch.float32)
         self.found: Falsified | None = None
-        self.margin, self.done, self.leaves = torch.inf, 0, 0
+        self.margin, self.done = torch.inf, 0
         self.stuck: Domains | None = None
         self.by_lp = False  # was a leaf closed by an LP? A certificate has no place for that yet
         self.notes = Notes() if work.record is not None else None
         self.growth: Activations | None = None
         self.refinement: Refinement | None = None
 
-    def late(self) -> bool:
-        return time.monotonic() > self.deadline
-
     def verdict(self) -> Verdict:
-        start = time.monotonic()
-        until = start + ROOT * (self.deadline - start)
+        until = time.monotonic() + ROOT * self.work.seconds
         options = Options(
             self.work.dtype,
             "cpu",
             self.work.bytes,
             True,
-            stop=self.late,
+            stop=self.work.late,
             hurry=lambda: time.monotonic() > until,
             deployed=self.work.deployed,
             notes=self.notes,
@@ -103,12 +90,12 @@ class _Run:
         if bool((clauses > 0).all()):
             return self._verified(float(clauses.min()))
         self.margin = float(torch.where(clauses > 0, clauses, torch.inf).min())
-        if self.late():
+        if self.work.late():
             return Unknown(Reason.TIME, float(clauses.min()), self.method.name, "at the root")
         relaxed = Relaxed(problem, bounds.table, self.work.dtype, self.work.deployed)
         open_ = (~(clauses > 0)).nonzero().flatten()
         self.growth = Activations(relaxed, open_) if self.notes is not None else None
-        return self._search(relaxed, open_, clauses[open_])
+        return self._search(relaxed, open_)
 
     def _verified(self, margin: float) -> Verified:
         if self.work.record is not None and self.notes is not None:
@@ -118,7 +105,7 @@ class _Run:
                 self.work.record.activations(self.problem, self.notes, self.growth)
         return Verified(margin, self.method.name)
 
-    def _search(self, relaxed: Relaxed, clauses: Tensor, bound: Tensor) -> Verdict:
+    def _search(self, relaxed: Relaxed, clauses: Tensor) -> Verdict:
         count = relaxed.rows.shape[1]
         weight = torch.full((len(clauses), count), 1 / count)
         if relaxed.sites and isinstance(self.problem.region, Box):
@@ -126,8 +113,8 @@ class _Run:
         known = relaxed.count if self.refinement is not None else 0
         first = self._optimised(relaxed, roots(clauses, weight, relaxed.start, known), self.method.first)
         frontier = Frontier(self._close(relaxed, first))
-        pace = Pace(START, min(self.method.batch, self._limit(relaxed)))
-        while len(frontier) and not self.late() and self.done < self.work.domains and self.found is None:
+        pace = Pace(START, min(self.method.batch, limit(relaxed, self.work)))
+        while len(frontier) and not self.work.late() and self.done < self.work.domains and self.found is None:
             start = time.monotonic()
             taken = frontier.pop(min(pace.size, self.work.domains - self.done))
             frontier.push(self._close(relaxed, self._branch(relaxed, taken)))
@@ -146,9 +133,9 @@ class _Run:
             return self._verified(max(self.margin, 0.0))
         best = min(frontier.worst(), float("inf") if self.stuck is None else float(self.stuck.bound.min()))
         detail = f"after {self.done} domains, {len(frontier) + stuck} open"
-        if not len(frontier) and not self.late():
+        if not len(frontier) and not self.work.late():
             return Unknown(Reason.NUMERICS, best, name, f"{detail}, all of them linear")
-        return Unknown(Reason.TIME if self.late() else Reason.DOMAINS, best, name, detail)
+        return Unknown(Reason.TIME if self.work.late() else Reason.DOMAINS, best, name, detail)
 
     def _branch(self, relaxed: Relaxed, taken: Domains) -> Domains:
         """The children of the domains, bounded."""
@@ -193,7 +180,7 @@ class _Run:
 
     def _leaf(self, relaxed: Relaxed, leaf: Domains) -> None:
         """Nothing is left to cut: more steps, or an LP, decide."""
-        if self.late():
+        if self.work.late():
             self._stay(leaf)
             return
         leaf = self._optimised(relaxed, leaf, LAST)
@@ -201,7 +188,7 @@ class _Run:
             return
         from verifier.complete.leaves import decided  # scipy and the LP solver take a while to load
 
-        bound = decided(relaxed, leaf, replace(self.work, deadline=self.deadline), self.method.name)
+        bound = decided(relaxed, leaf, self.work, self.method.name)
         if isinstance(bound, Falsified):
             self.found = bound
         elif bound > 0:
@@ -215,7 +202,7 @@ class _Run:
     def _optimised(self, relaxed: Relaxed, domains: Domains, steps: int) -> Domains:
         if not len(domains):
             return domains
-        return relaxed.optimised(domains, steps, self.late)
+        return relaxed.optimised(domains, steps, self.work.late)
 
     def _close(self, relaxed: Relaxed, domains: Domains) -> Domains:
         """Without those that are proved."""
@@ -225,7 +212,6 @@ class _Run:
         index = hopeful.nonzero().flatten()
         proof = relaxed.proved(domains[index])
         done = proof > 0
-        self.leaves += int(done.sum())
         if self.growth is not None:
             self.growth.close(domains[index[done]])
         if bool(done.any()):
@@ -250,18 +236,8 @@ class _Run:
         for answer in replay(problem.select(hits), x[hits], self.method.name) if len(hits) else []:
             self.found = self.found or answer
 
-    def _limit(self, relaxed: Relaxed) -> int:
-        """How many domains fit into memory at once."""
-        entries = sum(torch.Size(node.shape).numel() for node in relaxed.search.graph.nodes)
-        return max(1, self.work.bytes // (2 * 4 * COPIES * entries))
 
-
-def suited(graph: Graph) -> AlphaCrown:
-    """Where functions bend, slopes have no natural ends to fall to: small steps, and more of them. On a sigmoid network
-    of 6 x 200 they took the least margin from -3.2 to 1.2."""
-    return AlphaCrown(steps=30, lr=0.1, betas=(0.7, 0.99), decay=0.97) if bends(graph) else AlphaCrown()
-
-
-def bends(graph: Graph) -> bool:
-    """Is some node more than affine or linear by pieces?"""
-    return any(not isinstance(node.op, STRAIGHT) for node in graph.nodes)
+def limit(relaxed: Relaxed, work: Work) -> int:
+    """How many domains fit into memory at once."""
+    entries = sum(torch.Size(node.shape).numel() for node in relaxed.search.graph.nodes)
+    return max(1, work.bytes // (2 * 4 * COPIES * entries))

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from verifier.complete.bab import Bab, bends
+from verifier.complete.bab import Bab
+from verifier.complete.curved import bends
 from verifier.complete.input_split import InputSplit
-from verifier.complete.search import Search, Work
+from verifier.complete.search import Search, Work, skipped
 from verifier.problem import Problem
 from verifier.regions import Box
-from verifier.verdict import Falsified, Reason, Unknown, Verdict, Verified
+from verifier.verdict import Falsified, Unknown, Verdict, Verified
 
 FEW = 16  # inputs that vary, up to which cutting them may end
 SOME = 64  # the same where activations bend, which cutting them does not make straight
@@ -46,8 +47,7 @@ class Portfolio(Search):
             if turns.over(verdicts):
                 break
         turns.run.write([k for k, i in enumerate(few) if i in turns.proved])
-        skipped = Unknown(Reason.TIME, -torch.inf, self.name, "another part was falsified")
-        return [verdicts.get(i, skipped) for i in range(problem.batch)]
+        return [verdicts.get(i, skipped(self.name)) for i in range(problem.batch)]
 
     @staticmethod
     def _few(problem: Problem) -> list[int]:

@@ -9,7 +9,7 @@ import torch
 
 from verifier.complete.record import Recorder
 from verifier.problem import Problem
-from verifier.verdict import Verdict
+from verifier.verdict import Falsified, Reason, Unknown, Verdict
 
 
 @dataclass(frozen=True)
@@ -49,3 +49,28 @@ class Search(ABC):
     @abstractmethod
     def __call__(self, problem: Problem, work: Work) -> list[Verdict]:
         """One verdict for each of the problem's `B` questions."""
+
+
+class OneByOne(Search):
+    """A search that has its questions one after the other."""
+
+    def __call__(self, problem: Problem, work: Work) -> list[Verdict]:
+        verdicts: list[Verdict] = []
+        for i in range(problem.batch):
+            if work.together and verdicts and isinstance(verdicts[-1], Falsified):
+                break
+            verdicts.append(self.answer(problem.select(torch.tensor([i])), self.share(work, problem.batch - i)))
+        return verdicts + [skipped(self.name)] * (problem.batch - len(verdicts))
+
+    def share(self, work: Work, left: int) -> Work:
+        """What one of `left` questions may use: all of it, unless a search says otherwise."""
+        return work
+
+    @abstractmethod
+    def answer(self, problem: Problem, work: Work) -> Verdict:
+        """The verdict for a single question, `B = 1`."""
+
+
+def skipped(name: str) -> Unknown:
+    """The verdict for a part that needs no answer any more."""
+    return Unknown(Reason.TIME, -torch.inf, name, "another part was falsified")

@@ -17,7 +17,7 @@ from verifier.complete.boxes import Boxes, whole
 from verifier.complete.frontier import Frontier
 from verifier.complete.input_split import limit
 from verifier.complete.pace import Pace
-from verifier.complete.search import Search, Work
+from verifier.complete.search import OneByOne, Work
 from verifier.interval import Interval
 from verifier.problem import Problem
 from verifier.regions import Box
@@ -28,7 +28,7 @@ START = 16  # boxes of the first round
 
 
 @dataclass(frozen=True)
-class WholeNumbers(Search):
+class WholeNumbers(OneByOne):
     """Boxes are bounded by `bound`, up to `batch` at a time; points that stay open once more by `last`."""
 
     bound: Method = field(default_factory=lambda: Crown(intermediate=False))
@@ -36,21 +36,13 @@ class WholeNumbers(Search):
     batch: int = 1024
     name = "whole-numbers"
 
-    def __call__(self, problem: Problem, work: Work) -> list[Verdict]:
-        verdicts: list[Verdict] = []
-        for i in range(problem.batch):
-            asked = problem.select(torch.tensor([i]))
-            question = stepped(asked)
-            if question is None or work.record is not None:  # no certificate has a rule for it
-                detail = "only where inputs that vary are read by staircases, and nothing is recorded"
-                verdicts.append(Unknown(Reason.UNSUPPORTED, -torch.inf, self.name, detail))
-                continue
-            with torch.no_grad():
-                verdicts.append(_Run(self, asked, question, work).verdict())
-            if work.together and isinstance(verdicts[-1], Falsified):
-                break
-        rest = Unknown(Reason.TIME, -torch.inf, self.name, "another part was falsified")
-        return verdicts + [rest] * (problem.batch - len(verdicts))
+    def answer(self, problem: Problem, work: Work) -> Verdict:
+        question = stepped(problem)
+        if question is None or work.record is not None:  # no certificate has a rule for it
+            detail = "only where inputs that vary are read by staircases, and nothing is recorded"
+            return Unknown(Reason.UNSUPPORTED, -torch.inf, self.name, detail)
+        with torch.no_grad():
+            return _Run(self, problem, question, work).verdict()
 
 
 class _Run:

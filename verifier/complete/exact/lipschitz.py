@@ -19,7 +19,7 @@ from verifier.complete.exact.norms import length, spectral_norm
 from verifier.complete.exact.pieces import Pieces, pieces
 from verifier.complete.exact.program import Vector
 from verifier.complete.exact.safe import SAFETY, rounding
-from verifier.complete.search import Search, Work
+from verifier.complete.search import OneByOne, Work
 from verifier.errors import UnsupportedModel
 from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Affine, Input
@@ -132,7 +132,7 @@ def slopes(node: Node, low: Vector, high: Vector) -> tuple[Vector, Vector]:
 
 
 @dataclass(frozen=True)
-class Lipschitz(Search):
+class Lipschitz(OneByOne):
     """Layer-wise: products of proven spectral norms, local to the region. Dense networks of at most `neurons` neurons
     that may bend are tried with LipSDP, too, where time is left."""
 
@@ -140,10 +140,7 @@ class Lipschitz(Search):
     bounding: Method = field(default_factory=Crown)
     neurons: int = 60
 
-    def __call__(self, problem: Problem, work: Work) -> list[Verdict]:
-        return [self._answer(problem.select(torch.tensor([i])), work) for i in range(problem.batch)]
-
-    def _answer(self, problem: Problem, work: Work) -> Verdict:
+    def answer(self, problem: Problem, work: Work) -> Verdict:
         if work.late():
             return Unknown(Reason.TIME, -np.inf, self.name)
         if work.deployed is not None:

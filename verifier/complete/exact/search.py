@@ -5,7 +5,6 @@ from abc import abstractmethod
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import torch
 
 from verifier.bounding.methods import AlphaCrown, Method
 from verifier.complete.exact.encode import Encoder
@@ -15,7 +14,7 @@ from verifier.complete.exact.question import Question
 from verifier.complete.exact.safe import lower_bound
 from verifier.complete.exact.tighten import Tightening
 from verifier.complete.exact.tree import Tree
-from verifier.complete.search import Search, Work
+from verifier.complete.search import OneByOne, Work
 from verifier.errors import UnsupportedModel
 from verifier.problem import Problem
 from verifier.verdict import Falsified, Reason, Trust, Unknown, Verdict, Verified
@@ -24,21 +23,12 @@ TOLERANCE = 1e-6  # relative; what a MILP solver's bound must exceed: solvers wo
 
 
 @dataclass(frozen=True)
-class Exact(Search):
+class Exact(OneByOne):
     """What these methods share: proven bounds first, then a program for each clause that is still open."""
 
     bounding: Method = field(default_factory=AlphaCrown)
 
-    def __call__(self, problem: Problem, work: Work) -> list[Verdict]:
-        verdicts: list[Verdict] = []
-        for number in range(problem.batch):
-            if work.together and verdicts and isinstance(verdicts[-1], Falsified):
-                verdicts.append(Unknown(Reason.TIME, -np.inf, self.name, "another part was falsified"))
-                continue
-            verdicts.append(self._answer(problem.select(torch.tensor([number])), work))
-        return verdicts
-
-    def _answer(self, problem: Problem, work: Work) -> Verdict:
+    def answer(self, problem: Problem, work: Work) -> Verdict:
         question = Question(problem, self.bounding, work, self.name)
         if work.late():
             return Unknown(Reason.TIME, -np.inf, self.name)
