@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from laws.certificates import accepted, law_accepted, law_true, recorded
 from laws.nets import PIECEWISE
 from laws.searches import Own, Puzzle
+from laws.strategies import examples
 
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method
 from verifier.certificates.bounds import Recipe
@@ -52,10 +53,6 @@ STAGES: dict[str, Method | Search] = {
     "input-split": InputSplit(batch=64),
     "portfolio": Portfolio(activations=BAB),
 }
-
-
-def examples(count: int):  # type: ignore[no-untyped-def]
-    return settings(max_examples=count, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 @st.composite

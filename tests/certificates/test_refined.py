@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from laws.certificates import accepted, entry, law_true, recorded, written
 from laws.refined import (
@@ -23,6 +23,7 @@ from laws.refined import (
     wishing,
 )
 from laws.searches import Puzzle, work
+from laws.strategies import examples
 from test_rejected import asked
 
 from verifier.bounding.methods import AlphaCrown
@@ -40,10 +41,6 @@ MARGIN = 0.5  # of a question that refining helps to prove
 BROKEN = 0.2  # by how much rows fail somewhere
 
 Patch = pytest.MonkeyPatch
-
-
-def examples(count: int):  # type: ignore[no-untyped-def]
-    return settings(max_examples=count, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")

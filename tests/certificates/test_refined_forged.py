@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from laws.certificates import accepted, entry, recorded, resave, written
 from laws.refined import Entry, empties, refined, refines_all, wishing
-from test_accepted import examples
+from laws.strategies import examples
 from test_refined import BAB, BROKEN, MARGIN
 from test_rejected import arrays, asked
 from torch import Tensor

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from laws.certificates import MODEL, accepted, entry, law_accepted, law_true, recorded, resave, written
 from laws.searches import Own
+from laws.strategies import examples
 from torch import Tensor
 
 from verifier.attacks.pgd import Pgd
@@ -247,7 +248,7 @@ def test_lies_are_rejected(kind: str, lie: Tamper, trees: dict[str, tuple[Graph,
 
 
 @given(data=st.data())
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@examples(150)
 def test_whatever_is_changed_nothing_false_is_accepted(
     trees: dict[str, tuple[Graph, Recorder]], data: st.DataObject
 ) -> None:

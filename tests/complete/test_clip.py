@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from laws.searches import Puzzle, work
-from laws.test_networks import examples
+from laws.strategies import examples
 
 from verifier.complete import clip, input_split
 from verifier.complete.boxes import Boxes, whole

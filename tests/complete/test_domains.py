@@ -23,8 +23,8 @@ from laws.searches import (
     site_values,
     specification,
 )
-from laws.strategies import EVERYTHING, STRAIGHT
-from test_search_laws import examples, puzzles
+from laws.strategies import EVERYTHING, STRAIGHT, examples
+from test_search_laws import puzzles
 from torch import Generator
 
 from verifier.bounding.methods import Crown, Ibp, Method

@@ -1,5 +1,6 @@
 """Refined intervals hold wherever a domain's row is broken, and lies about them are noticed."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -20,16 +21,18 @@ from laws.searches import (
     within,
     work,
 )
-from laws.strategies import EVERYTHING
-from test_search_laws import examples, puzzles
+from laws.strategies import EVERYTHING, examples
+from test_search_laws import puzzles
 from torch import Generator, Tensor
 
 from verifier.complete import refine
 from verifier.complete.bab import Bab
-from verifier.complete.refine import Forms, Refinement, down
+from verifier.complete.domains import roots
+from verifier.complete.refine import NEAR, Forms, Refinement, down
 from verifier.verdict import Verified
 
 Patch = pytest.MonkeyPatch
+LATER = time.monotonic() + 3600
 MLP = ("linear", "relu", "linear", "relu")
 
 
@@ -52,7 +55,7 @@ def law_refined(case: Case, seed: int, deployed: torch.dtype | None = None) -> i
         ]
     )
     asked.offset = asked.offset - lowest.unsqueeze(1) - 1e-3 * lowest.abs().unsqueeze(1)  # broken, but only just
-    found = Refinement(asked, 2**24)(domains, torch.rand(len(domains), asked.count, generator=gen))
+    found = Refinement(asked, 2**24, LATER)(domains, torch.rand(len(domains), asked.count, generator=gen))
     tight, empty = found.domains, found.empty
     broken = within(domains, values) & (best_rows(asked, domains, y) <= 0)
     assert not bool((broken.any(1) & empty).any()), "a domain with a broken point was called empty"
@@ -142,3 +145,14 @@ def test_a_refined_proof_claims_no_margin(monkeypatch: Patch) -> None:
         margins += [verdict.margin] if isinstance(verdict, Verified) else []
     assert 0.0 in margins
     assert max(margins) > 0.0
+
+
+@pytest.mark.parametrize(("bytes", "deadline"), [(1, LATER), (2**24, 0.0)])
+def test_nothing_is_refined_without_memory_or_time_for_forms(bytes: int, deadline: float) -> None:
+    asked = relaxed(case(1))
+    nothing = torch.full((1, asked.count), torch.inf, dtype=torch.half)
+    root = roots(torch.tensor([0]), torch.ones(1, asked.rows.shape[1]), asked.start)
+    view = asked.view(replace(root, lower=-nothing, upper=nothing))
+    view = replace(view, bound=torch.full_like(view.bound, -1e-9))
+    assert bool((Refinement(asked, 2**24, LATER).lacks(view) < NEAR).all())
+    assert bool(Refinement(asked, bytes, deadline).lacks(view).isposinf().all())

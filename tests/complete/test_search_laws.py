@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from laws.enumeration import TooMany
 from laws.nets import PIECEWISE, network
@@ -27,7 +27,7 @@ from laws.searches import (
     truth,
     work,
 )
-from laws.strategies import EVERYTHING, SCALES
+from laws.strategies import EVERYTHING, SCALES, examples
 from torch import Tensor
 
 from verifier.attacks.pgd import Pgd
@@ -51,17 +51,6 @@ BOXES = ("linf", "feature", "box", "pixel", "point")
 RELUS = ("linear", "relu", "linear", "relu", "norm")
 EXACT = (*(k for k in PIECEWISE if k != "max"), "linear")
 ALL = pytest.mark.parametrize("search", SEARCHES.values(), ids=SEARCHES)
-
-
-def examples(count: int):  # type: ignore[no-untyped-def]
-    return settings(
-        max_examples=count,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        phases=(Phase.explicit, Phase.generate, Phase.shrink),
-        suppress_health_check=list(HealthCheck),
-    )
 
 
 @st.composite
@@ -294,10 +283,8 @@ def test_a_planted_spike_is_never_verified_away(search: Search, width: float, se
     gradient = Pgd(steps=20, restarts=3)(asked.model.graph.to(torch.float32), asked, torch.Generator().manual_seed(0))
     assert gradient == [None], "the point is not hidden"
     assert asked.specification.values(asked.model.graph(at)).item() < 0, "the point is not bad"
-    (verdict,) = search(asked, work(10.0, 20000))
-    assert not isinstance(verdict, Verified)
-    if not isinstance(search, Bab):  # the point in a leaf's corner is not looked for yet
-        assert isinstance(verdict, Falsified), verdict
+    (verdict,) = search(asked, work(30.0, 20000))
+    assert isinstance(verdict, Falsified), verdict
 
 
 @pytest.mark.parametrize("branching", ["fsb", "babsr", "widest"])

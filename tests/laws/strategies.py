@@ -3,6 +3,7 @@
 import random
 from dataclasses import dataclass
 
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from laws.cases import CLAUSES, REGIONS, Case, make_region, make_specification
@@ -14,6 +15,18 @@ SCALES = (0.3, 1.0, 3.0)
 STRAIGHT = (*AFFINE, *PIECEWISE)  # rational arithmetic can follow these
 CONTINUOUS = (*STRAIGHT, *SMOOTH)
 EVERYTHING = tuple(LAYERS)
+
+
+def examples(count: int) -> settings:
+    """No database and no deadline: the tests are the same on every machine, however slow it is."""
+    return settings(
+        max_examples=count,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=(Phase.explicit, Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from laws.comparison import DOUBLE, PROOF, SINGLE
 from laws.containment import law_containment, law_exact
-from laws.strategies import CONTINUOUS, STRAIGHT, Recipe, recipes
+from laws.strategies import CONTINUOUS, STRAIGHT, Recipe, examples, recipes
 from laws.test_curved_networks import KINDS
-from laws.test_networks import examples
 from verifier.bounding import bands
 from verifier.bounding.methods import Crown
 from verifier.bounding.propagate import Options, propagate

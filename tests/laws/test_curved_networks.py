@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from laws.comparison import DOUBLE, PROOF, SINGLE, law_alpha, law_intermediate_tighter
 from laws.containment import METHODS, law_containment
 from laws.nets import CURVED
-from laws.strategies import CONTINUOUS, Recipe, recipes
-from laws.test_networks import examples, named
+from laws.strategies import CONTINUOUS, Recipe, examples, recipes
+from laws.test_networks import named
 from verifier.bounding.methods import Method
 from verifier.bounding.propagate import Options
 

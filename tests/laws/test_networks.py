@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from laws.comparison import (
@@ -22,7 +22,7 @@ from laws.comparison import (
 from laws.containment import METHODS, law_containment, law_exact
 from laws.invariance import law_batch, law_chunks, law_windows
 from laws.nets import AFFINE, STEPS
-from laws.strategies import CONTINUOUS, EVERYTHING, STRAIGHT, Recipe, recipes
+from laws.strategies import CONTINUOUS, EVERYTHING, STRAIGHT, Recipe, examples, recipes
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounding.propagate import Options
 from verifier.graph.graph import Graph
@@ -34,18 +34,6 @@ UNSEARCHED: tuple[Method, ...] = tuple(m for m in METHODS if not isinstance(m, A
 WALKS: tuple[Method, ...] = (*(m for m in UNSEARCHED if not isinstance(m, Zonotope)), AlphaCrown(steps=0))
 MAPS = ((1, 1, 4, 4), (1, 2, 5, 6), (1, 1, 7, 6))
 CONVOLUTIONAL = ("conv", "conv", "conv", "pad", "pad", "residual", "norm", "relu", "double", "branches", "concat")
-
-
-def examples(count: int):  # type: ignore[no-untyped-def]
-    """No database and no deadline: the tests are the same on every machine, however slow it is."""
-    return settings(
-        max_examples=count,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        phases=(Phase.explicit, Phase.generate, Phase.shrink),
-        suppress_health_check=list(HealthCheck),
-    )
 
 
 def named(method: Method) -> str:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 
 from laws.containment import METHODS
-from laws.strategies import EVERYTHING, Recipe, recipes
-from laws.test_networks import FEW, SIZES, SOME, examples, named
+from laws.strategies import EVERYTHING, Recipe, examples, recipes
+from laws.test_networks import FEW, SIZES, SOME, named
 from laws.verdicts import law_meaning, law_no_counterexample
 from verifier.bounding.methods import Crown, Method
 from verifier.bounding.propagate import Options
