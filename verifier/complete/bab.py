@@ -109,7 +109,7 @@ class _Run:
         count = relaxed.rows.shape[1]
         weight = torch.full((len(clauses), count), 1 / count)
         if relaxed.sites and isinstance(self.problem.region, Box):
-            self.refinement = Refinement(relaxed, self.work.bytes)
+            self.refinement = Refinement(relaxed, self.work.bytes, self.work.deadline)
         known = relaxed.count if self.refinement is not None else 0
         first = self._optimised(relaxed, roots(clauses, weight, relaxed.start, known), self.method.first)
         frontier = Frontier(self._close(relaxed, first))

@@ -6,6 +6,7 @@ form `a` is above `a + t g` as well, for every `t >= 0`, and the best `t` may li
 What then follows is about that part alone: a bound above zero says that it is empty, not by how much the row holds.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,6 +21,7 @@ from verifier.complete.relaxed import Relaxed, Site, View
 from verifier.numerics import TINY, gamma
 
 SHARE = 0.25  # of the memory, at most, for forms
+PATIENCE = 0.1  # of the time that is left, at most, for these
 ROWS = 256  # of one walk
 KEPT = 384  # entries that are refined at once: those on which the rows rest most
 FORMS, INPUTS = 32, 128  # of the sample by which multipliers are guessed
@@ -113,36 +115,42 @@ class Tighter:
 
 
 class Refinement:
-    """For domains of one question over a box. `near` says how near to its end a domain must be; it is learned."""
+    """For domains of one question over a box, with some of the `bytes` and of the time until `deadline`. `near` says how
+    near to its end a domain must be; it is learned."""
 
-    def __init__(self, relaxed: Relaxed, bytes: int) -> None:
-        self.relaxed, self.near = relaxed, NEAR
+    def __init__(self, relaxed: Relaxed, bytes: int, deadline: float) -> None:
+        self.relaxed, self.bytes, self.deadline = relaxed, bytes, deadline
+        self.near, self.first = NEAR, relaxed.count
         radius = relaxed.proving.region.box().radius.flatten()
         self.vary = radius.nonzero().flatten()
         self.radius = radius[self.vary]
-        self.most = int(SHARE * bytes) // (
-            2 * 4 * max(len(self.vary), 1)
-        )  # entries, two forms each, four bytes a number
 
     @cached_property
-    def first(self) -> int:
-        """From which entry on there are forms: those of the last sites, as many as fit into memory."""
-        fits = (site.first for site in self.relaxed.sites if self.relaxed.count - site.first <= self.most)
-        return next(fits, self.relaxed.count)
-
-    @cached_property
-    def forms(self) -> Forms:
-        """Of all entries from `first` on from below, then of their negatives."""
-        sides = [self._forms(site) for site in self.relaxed.sites if site.first >= self.first]
-        return Forms.joined([side[0] for side in sides] + [side[1] for side in sides])
+    def forms(self) -> Forms | None:
+        """Of all entries from `first` on from below, then of their negatives: of the last sites, as many as there is
+        memory and time for."""
+        entries = int(SHARE * self.bytes) // (2 * 4 * max(len(self.vary), 1))  # two forms, four bytes a number
+        until = time.monotonic() + PATIENCE * (self.deadline - time.monotonic())
+        sides: list[tuple[Forms, Forms]] = []
+        for site in reversed(self.relaxed.sites):
+            both = self._forms(site, until) if self.relaxed.count - site.first <= entries else None
+            if both is None:
+                break
+            sides.insert(0, both)
+            self.first = site.first
+        return Forms.joined([side[0] for side in sides] + [side[1] for side in sides]) if sides else None
 
     def lacks(self, view: View) -> Tensor:
-        """How far each domain's bound is from zero, as a share of what its row varies by over the box: `(N,)`."""
+        """How far each domain's bound is from zero, as a share of what its row varies by over the box, `(N,)`; infinite
+        where there are no forms."""
         slope = view.seen[self.relaxed.problem.model.graph.input.name][0].flatten(1)[:, self.vary]
-        return -view.bound / (slope.abs() @ self.radius.to(slope)).clamp(min=1e-30)
+        found = -view.bound / (slope.abs() @ self.radius.to(slope)).clamp(min=1e-30)
+        able = not bool((found < self.near).any()) or self.forms is not None
+        return found if able else torch.full_like(found, torch.inf)
 
     def __call__(self, domains: Domains, scores: Tensor) -> Tighter:
         """With tighter intervals of the entries with the best `scores (N, n)`."""
+        assert self.forms is not None
         bound, coefficient = self.relaxed.linear(domains)
         row = Forms.of(bound, coefficient.flatten(1)[:, self.vary], self.radius)
         count = self.relaxed.count - self.first
@@ -167,10 +175,13 @@ class Refinement:
             gained = (1 - after / before.clamp(max=-1e-30))[edge].clamp(0, 1)
             self.near *= 1.25 if float(gained.mean()) > WORTH else 0.7
 
-    def _forms(self, site: Site) -> tuple[Forms, Forms]:
+    def _forms(self, site: Site, until: float) -> tuple[Forms, Forms] | None:
+        """Of a site's entries, from below and above; None where that took too long."""
         state, name = self.relaxed.proving, self.relaxed.problem.model.graph.input.name
         node, parts = state.graph.by_name[site.name], []
         for index in site.index.split(ROWS):
+            if time.monotonic() > until:
+                return None
             seen: dict[str, Tensor] = {}
             with torch.no_grad():
                 bound = state.backward().bound(site.name, units(node, index.unsqueeze(1), state), both=True, seen=seen)
