@@ -27,7 +27,13 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell"
 
 @needs_full
 @pytest.mark.parametrize(
-    "words", [("--eps", "0.01", "--count", "1"), ("--explain",), ("--eps", "0.01", "--count", "1", "--json", "-")]
+    "words",
+    [
+        ("--eps", "0.01", "--count", "1"),
+        ("--explain",),
+        ("--version",),
+        ("--eps", "0.01", "--count", "1", "--json", "-"),
+    ],
 )
 def test_stdout_on_a_full_disk(words):
     code, err = verify(">/dev/full", *words)

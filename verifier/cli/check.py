@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from verifier.cli.property import the_only, there
+from verifier.cli.files import is_file, the_only
 from verifier.cli.streams import say
 from verifier.errors import Rejected
 
@@ -37,7 +37,7 @@ def check(argv: Sequence[str]) -> int:
     add("--aptp", metavar="OUT", help="also write the proof's tree of ReLU splits as VNN-LIB text")
     args = parser.parse_args(argv)
     for path in filter(None, (args.certificate, args.model, args.property)):
-        there(path)
+        is_file(path)
     start = time.monotonic()
     try:
         accepted = _accepted(args)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verifier.cli.certify import certify, recorder
+from verifier.cli.files import exists, is_model
 from verifier.cli.interrupt import Interrupts, Stopped
 from verifier.cli.streams import say, tell
 from verifier.errors import InputError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:  # at run time only after everything that is cheap was checked
 
 def explain(args: argparse.Namespace) -> int:
     """Print what the network is and what would be done with it."""
-    _is_file(args.model)
+    is_model(args.model)
     from verifier.api import load
     from verifier.cli.explain import explanation
     from verifier.plan import plan
@@ -35,9 +36,10 @@ def explain(args: argparse.Namespace) -> int:
 
 def verify(args: argparse.Namespace) -> int:
     """Answer for every input, write as results come, end with the table; returns the exit code."""
-    _is_file(args.model)
+    is_model(args.model)
     for path in (args.inputs, args.labels):
-        _exists(path)
+        if path is not None:
+            exists(path)
     for path in (args.json, args.csv):
         if path is not None:
             check_writable(path)
@@ -164,17 +166,6 @@ def _tell(args: argparse.Namespace, model: "Model", inputs: "Inputs") -> None:
     tell(f"{which} of {inputs.source}, in [{low:g}, {high:g}]")
     for note in (*model.notes, *inputs.notes):
         tell(f"note: {note}")
-
-
-def _exists(path: str | None) -> None:
-    if path is not None and not Path(path).exists():
-        raise InputError(f"{path}: there is no such file")
-
-
-def _is_file(model: str) -> None:
-    _exists(model)
-    if Path(model).is_dir():
-        raise InputError(f"{model} is a directory; an .onnx, .onnx.gz or .pt2 file is needed")
 
 
 def _device(name: str) -> None:

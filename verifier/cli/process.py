@@ -1,7 +1,12 @@
-"""What a process of ours asks of its libraries before they are loaded."""
+"""What a process of ours asks of its libraries before they are loaded, and how it ends."""
 
 import ctypes
 import os
+import sys
+from collections.abc import Callable
+
+from verifier.cli.streams import forget, open_all, tell
+from verifier.errors import VerifierError
 
 TRIM, TOP, MAP = -1, -2, -3  # M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_THRESHOLD of glibc's malloc.h
 KEPT, MORE, LARGEST = 2**30, 2**26, 2**25  # bytes
@@ -20,3 +25,32 @@ def prepare() -> None:
         return
     for option, value in ((TRIM, KEPT), (TOP, MORE), (MAP, LARGEST)):
         options(option, value)
+
+
+def guarded(name: str, run: Callable[[], int], wrong: int) -> int:
+    """The exit code of `run()`, whatever ends it: `wrong` for a mistake of the user's, 2 for one of ours."""
+    open_all()
+    try:
+        code = run()
+        sys.stdout.flush()
+        return code
+    except VerifierError as error:
+        tell(f"{name}: {type(error).__name__}: {error}")
+        try:
+            sys.stdout.flush()
+        except OSError:  # a full disk: the interpreter must not stumble over what is left
+            forget(sys.stdout)
+        return wrong
+    except SystemExit as end:  # argparse has printed help, the version, or what is wrong
+        return wrong if end.code else 0
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # whoever read stdout has left, as `head` does; the interpreter must not stumble over it
+        forget(sys.stdout)
+        return 141
+    except Exception as error:
+        import traceback
+
+        tell(traceback.format_exc().rstrip())
+        tell(f"{name}: this is a bug of verifier, please report it: {type(error).__name__}: {error}")
+        return 2

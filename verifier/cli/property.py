@@ -3,12 +3,12 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from verifier.cli.certify import certify, recorder
+from verifier.cli.files import is_file, mapping, the_only
 from verifier.cli.streams import say, tell
 from verifier.errors import InputError
 from verifier.results import check_writable
@@ -25,7 +25,7 @@ SHOWN = 40  # lines of an assignment that are printed; --json has all of it
 
 def decide(args: argparse.Namespace) -> int:
     """Answer, print the verdict with the best bound and why; returns the exit code."""
-    there(args.property)
+    is_file(args.property)
     networks = mapping(args.network or [("", args.model)])
     if args.json is not None:
         check_writable(args.json)
@@ -58,33 +58,6 @@ def decide(args: argparse.Namespace) -> int:
             settings.record.skip(1, "a certificate is about one network")
         certify(settings.record, args.certificate, next(iter(networks.values())))
     return CODES[found.word]
-
-
-def the_only(query: "Query", model: str) -> dict[str, str]:
-    """The file of the only network that needs one."""
-    own = [network.name for network in query.networks if not network.equal_to]
-    if len(own) != 1:
-        raise InputError(f"the property declares the networks {', '.join(own)}; give each: --network {own[0]}={model}")
-    return {own[0]: model}
-
-
-def mapping(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Networks by name, each given once, each file there."""
-    found: dict[str, str] = {}
-    for name, path in pairs:
-        if name in found:
-            raise InputError(f"--network {name}=... was given twice")
-        there(path)
-        found[name] = path
-    return found
-
-
-def there(path: str) -> None:
-    """Raise where there is no file that can be read."""
-    if Path(path).is_dir():
-        raise InputError(f"{path} is a directory; give a file in it")
-    if not Path(path).exists():
-        raise InputError(f"{path}: there is no such file")
 
 
 def summary(query: "Query", found: "Answer") -> str:

@@ -1,7 +1,10 @@
 """`verify --version`: what is installed. What is known without torch is printed first."""
 
 import platform
+import sys
 from importlib.metadata import PackageNotFoundError, version
+
+from verifier.cli.streams import say
 
 LIBRARIES = ("numpy", "onnx", "onnxruntime", "torch")
 SOLVERS = {"highspy": "HiGHS", "scipy": "HiGHS in SciPy", "gurobipy": "Gurobi", "ortools": "OR-Tools"}
@@ -10,13 +13,13 @@ SOLVERS = {"highspy": "HiGHS", "scipy": "HiGHS in SciPy", "gurobipy": "Gurobi", 
 def show() -> None:
     from verifier import __version__
 
-    print(f"verifier     {__version__}")
-    print(f"python       {platform.python_version()} on {platform.system()} {platform.machine()}")
+    say(f"verifier     {__version__}", sys.stdout)
+    say(f"python       {platform.python_version()} on {platform.system()} {platform.machine()}", sys.stdout)
     for name in LIBRARIES:
-        print(f"{name:<12} {installed(name) or 'missing'}")
+        say(f"{name:<12} {installed(name) or 'missing'}", sys.stdout)
     found = [f"{title} {number}" for name, title in SOLVERS.items() if (number := installed(name))]
-    print(f"solver       {', '.join(found) or 'none installed; no method needs one'}", flush=True)
-    print(f"device       {devices()}", flush=True)
+    say(f"solver       {', '.join(found) or 'none installed; no method needs one'}", sys.stdout)
+    say(f"device       {devices()}", sys.stdout)
 
 
 def installed(name: str) -> str:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from verifier.cli.arguments import at_least, named, seconds
 from verifier.cli.capabilities import LISTS, supported
-from verifier.cli.process import prepare
-from verifier.cli.property import mapping, there
-from verifier.cli.streams import forget, open_all, say, tell
-from verifier.errors import InputError, UnsupportedModel, VerifierError
+from verifier.cli.files import is_file, mapping
+from verifier.cli.process import guarded, prepare
+from verifier.cli.streams import say, tell
+from verifier.errors import InputError, UnsupportedModel
 
 if TYPE_CHECKING:
     from verifier.formats.vnnlib.query import Query
@@ -40,26 +40,8 @@ SHARE = 0.85  # of a small one
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; `argv` without the program's name. Returns the exit code."""
-    open_all()
     words = list(sys.argv[1:] if argv is None else argv)
-    try:
-        return _dispatch(words)
-    except VerifierError as error:
-        tell(f"{NAME}: {type(error).__name__}: {error}")
-        return 1
-    except SystemExit as end:  # argparse
-        return 1 if end.code else 0
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # whoever read stdout has left; the interpreter must not stumble over it
-        forget(sys.stdout)
-        return 141
-    except Exception as error:
-        import traceback
-
-        tell(traceback.format_exc().rstrip())
-        tell(f"{NAME}: this is a bug of verifier, please report it: {type(error).__name__}: {error}")
-        return 2
+    return guarded(NAME, lambda: _dispatch(words), wrong=1)
 
 
 def _dispatch(words: list[str]) -> int:
@@ -113,7 +95,7 @@ def _decide(args: argparse.Namespace, start: float, alarm: "_Alarm") -> int:
     alarm.start()
     prepare()
     networks = mapping(args.network)
-    there(args.query)
+    is_file(args.query)
     from verifier.formats.vnnlib.reader import read
     from verifier.queries.answer import answer
     from verifier.queries.assignment import lines
