@@ -147,7 +147,7 @@ def test_a_refined_proof_claims_no_margin(monkeypatch: Patch) -> None:
     assert max(margins) > 0.0
 
 
-@pytest.mark.parametrize(("bytes", "deadline"), [(1, LATER), (2**24, 0.0)])
+@pytest.mark.parametrize(("bytes", "deadline"), [(1, LATER), (2**24, 0.0)], ids=["memory", "time"])
 def test_nothing_is_refined_without_memory_or_time_for_forms(bytes: int, deadline: float) -> None:
     asked = relaxed(case(1))
     nothing = torch.full((1, asked.count), torch.inf, dtype=torch.half)

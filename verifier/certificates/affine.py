@@ -47,7 +47,7 @@ def mapped(op: Affine, shapes: Sequence[Shape], out: Shape, numbers: Numbers) ->
             return Map(lambda xs, absolute: numbers.zeros((1, size(out))), lambda a: (), _flat(op.array, numbers))
         case Linear():
             bias = None if op.bias is None else np.broadcast_to(_numbers(op.bias, numbers), out).reshape(-1)
-            return _matrix(_numbers(op.weight, numbers), shapes[0], bias)
+            return _matrix(_numbers(op.weight, numbers), bias)
         case Multiply():
             return _multiply(op, shapes[0], out, numbers)
         case Contract():
@@ -90,7 +90,7 @@ def _bias(op: Conv | ConvTranspose, out: Shape, numbers: Numbers) -> Array | Non
     return np.broadcast_to(bias, out).reshape(-1)
 
 
-def _matrix(weight: Array, shape: Shape, bias: Array | None) -> Map:
+def _matrix(weight: Array, bias: Array | None) -> Map:
     """`x (..., in) -> x W'` on the last axis."""
     rows, columns = weight.shape
 

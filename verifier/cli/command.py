@@ -154,12 +154,12 @@ def _prepare(args: argparse.Namespace) -> tuple["Survey", "Inputs", str]:
     if args.certificate is not None:
         settings["record"] = recorder(args.certificate)
     survey = Survey(model, inputs, Question(args.norm, args.eps, args.max_eps), settings)
-    _tell(args, model, inputs)
+    _tell(model, inputs)
     survey.check()
     return survey, inputs, survey.name(everything.digest) if args.json or args.csv else ""
 
 
-def _tell(args: argparse.Namespace, model: "Model", inputs: "Inputs") -> None:
+def _tell(model: "Model", inputs: "Inputs") -> None:
     low, high = inputs.range
     first, last = int(inputs.index[0]), int(inputs.index[-1])
     which = f"input {first}" if first == last else f"inputs {first} to {last}"

@@ -52,7 +52,7 @@ def decide(args: argparse.Namespace) -> int:
     out = sys.stderr if args.json == "-" else sys.stdout
     say(summary(query, found), out)
     if args.json is not None:
-        _write(args, query, found)
+        _write(args, found)
     if settings.record is not None and found.word == "unsat":
         if len(networks) > 1:
             settings.record.skip(1, "a certificate is about one network")
@@ -74,7 +74,7 @@ def summary(query: "Query", found: "Answer") -> str:
     return "\n".join(parts + every[:SHOWN] + ([f"... {len(every) - SHOWN} lines more"] if len(every) > SHOWN else []))
 
 
-def _write(args: argparse.Namespace, query: "Query", found: "Answer") -> None:
+def _write(args: argparse.Namespace, found: "Answer") -> None:
     """One JSON object; the assignment with every value."""
     values = None
     if found.assignment is not None:

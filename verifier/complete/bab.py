@@ -140,7 +140,7 @@ class _Run:
     def _branch(self, relaxed: Relaxed, taken: Domains) -> Domains:
         """The children of the domains, bounded."""
         view = relaxed.view(taken)
-        self._attack(relaxed, view)
+        self._attack(view)
         if self.refinement is not None:
             taken = self._refined(relaxed, self.refinement, taken, view)
             if not len(taken):
@@ -221,7 +221,7 @@ class _Run:
         keep[index[done]] = False
         return domains[keep]
 
-    def _attack(self, relaxed: Relaxed, view: View) -> None:
+    def _attack(self, view: View) -> None:
         """Try the inputs where the linear bounds are least."""
         slope = view.seen.get(self.graph.input.name)
         if slope is None:

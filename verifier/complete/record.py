@@ -131,7 +131,7 @@ class Growth:
     """A binary tree as it grows: nodes are numbered in the order in which their parents were cut."""
 
     def __init__(self, roots: int) -> None:
-        self.roots = self.count = roots
+        self.count = roots
         self.cuts: list[tuple[Tensor, Tensor, Tensor, int]] = []
 
     def cut(self, node: Tensor, place: Tensor, point: Tensor) -> Tensor:

@@ -27,7 +27,6 @@ class Tightening:
 
     share: float = 0.3
     most: int = 300
-    layers: int = 8
 
     def of(self, work: Work) -> Callable[[Encoder, Node], None]:
         """What an encoder calls before each nonlinear node."""

@@ -24,7 +24,6 @@ from verifier.formats.onnx.values import (
     Wire,
     admit,
     is_integer,
-    is_real,
     type_name,
 )
 from verifier.graph.build import Builder
@@ -247,11 +246,6 @@ class Call:
         shape = np.broadcast_shapes(*(v.shape for v in values))
         self.admit(shape)
         return shape
-
-    def expect_real(self, *values: Tensorial) -> None:
-        for value in values:
-            if not is_real(value.type):
-                raise Obstacle(f"its input has type {type_name(value.type)}; real numbers are supported")
 
 
 def whole(value: Const, what: str) -> list[int]:

@@ -8,7 +8,7 @@ from verifier.formats.onnx.values import INTEGER, PRECISION, Const, Value, Wire,
 from verifier.graph.ops.activation import NonZero, Trunc
 
 
-def cast_constant(call: Call, x: Const, to: int) -> Const:
+def cast_constant(x: Const, to: int) -> Const:
     """Constants are really converted, with the file's own rounding."""
     if is_real(to):
         narrow = PRECISION.get(to)
@@ -37,7 +37,7 @@ def cast_like(call: Call) -> Value:
 
 def converted(call: Call, x: Const | Wire, to: int) -> Value:
     if isinstance(x, Const):
-        return cast_constant(call, x, to)
+        return cast_constant(x, to)
     if to == TensorProto.BOOL and x.type != TensorProto.BOOL:
         return call.add(NonZero(), x, type=to)
     if is_integer(to) and is_real(x.type):

@@ -127,7 +127,7 @@ def _discrete(function: Callable[[np.ndarray], np.ndarray]):  # type: ignore[no-
 
 def _cast(call: Call) -> Const:
     call.ignore("saturate", "round_mode")
-    return cast_constant(call, call.constant(0, "input"), call.attr_int("to"))
+    return cast_constant(call.constant(0, "input"), call.attr_int("to"))
 
 
 def _gather(call: Call) -> Const:

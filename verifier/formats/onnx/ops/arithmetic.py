@@ -27,12 +27,12 @@ def operands(call: Call) -> tuple[Tensorial, Tensorial]:
     call.ignore("consumed_inputs")
     if call.opset < 7 and call.attr_int("broadcast", 0) and len(b.shape) < len(a.shape):
         first = call.attr_int("axis", len(a.shape) - len(b.shape))
-        b = _aligned(call, b, len(a.shape) - first - len(b.shape))
+        b = _aligned(b, len(a.shape) - first - len(b.shape))
     call.broadcast(a, b)
     return a, b
 
 
-def _aligned(call: Call, b: Tensorial, behind: int) -> Tensorial:
+def _aligned(b: Tensorial, behind: int) -> Tensorial:
     if behind <= 0:
         return b
     if isinstance(b, Const):
