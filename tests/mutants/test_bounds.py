@@ -3,7 +3,6 @@
 Every case first holds without the bug, so that what fails is the mutant and not the test.
 """
 
-from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -13,11 +12,11 @@ from laws.cases import Case, make_region
 from laws.comparison import DOUBLE, PROOF, law_exact_where_linear, law_proof_close
 from laws.containment import law_containment, law_exact
 from laws.invariance import law_batch, law_chunks, law_windows
-from laws.strategies import Recipe
 from laws.verdicts import law_meaning, law_no_counterexample, law_nothing_proved
+from mutation import MLP, Patch, fails_on, recipes
 from torch import Tensor
 
-from verifier.bounding import backward, coefficient, propagate, state, zonotope
+from verifier.bounding import coefficient, propagate, zonotope
 from verifier.bounding.backward import Backward
 from verifier.bounding.coefficient import Coefficient, Dense, Unit
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Zonotope
@@ -27,35 +26,15 @@ from verifier.bounding.windows import Windows, moved
 from verifier.graph.build import Builder
 from verifier.graph.graph import Node
 from verifier.graph.ops.activation import Relu
-from verifier.graph.ops.dense import Linear, Shift, Sum
+from verifier.graph.ops.dense import Linear, Sum
 from verifier.interval import Interval
 from verifier.properties import Specification
 from verifier.regions import Box, box
 from verifier.relaxations.piecewise_linear import PiecewiseLinear, ReluRelaxation
 from verifier.relaxations.relaxation import Lines, Slopes
 
-MLP = ("linear", "relu", "linear", "relu")
 MAPS = ("conv", "norm", "relu", "residual", "conv")
 PROVING = Options(proof=True)
-Patch = pytest.MonkeyPatch
-
-
-def recipes(layers: tuple[str, ...], region: str = "linf", shape: tuple[int, ...] = (5,)) -> list[Recipe]:
-    return [Recipe(shape, layers, seed, 1.0, region, 3, (0, 0, 1, 2)) for seed in range(6)]
-
-
-def fails(law: Callable[[Case], object], examples: Iterable[Recipe], mutate: Callable[[], None], size: float) -> None:
-    """The law holds on all examples, and with the bug not on all of them. Cases are made anew: graphs remember."""
-    examples = list(examples)
-
-    def try_all() -> None:
-        for recipe in examples:
-            law(recipe.case(size))
-
-    try_all()
-    mutate()
-    with pytest.raises(AssertionError):
-        try_all()
 
 
 def test_1_nan_read_as_proved(monkeypatch: Patch) -> None:
@@ -87,7 +66,7 @@ def test_6_and_or_mixed_up(mixed: str, monkeypatch: Patch) -> None:
     def mutate() -> None:
         monkeypatch.setattr(Specification, "margin", margin)
 
-    fails(law_meaning, recipes(MLP), mutate, 0.1)
+    fails_on(law_meaning, recipes(MLP), mutate, 0.1)
 
 
 @pytest.mark.parametrize("method", [Crown(), AlphaCrown(steps=1)], ids=lambda m: m.name)
@@ -97,7 +76,7 @@ def test_15_proved_and_broken(method: propagate.Method, monkeypatch: Patch) -> N
     def mutate() -> None:
         monkeypatch.setattr(Specification, "margin", lambda self, values: values.amax(0))
 
-    fails(lambda c: law_no_counterexample(c, method, PROVING), recipes(MLP), mutate, 0.05)
+    fails_on(lambda c: law_no_counterexample(c, method, PROVING), recipes(MLP), mutate, 0.05)
 
 
 def test_8_ties_proved(monkeypatch: Patch) -> None:
@@ -127,7 +106,7 @@ def test_3_offset_skipped(method: propagate.Method, monkeypatch: Patch) -> None:
     def mutate() -> None:
         monkeypatch.setattr(Backward, "_step", skipping)
 
-    fails(lambda c: law_containment(c, method, DOUBLE), recipes(("norm", *MLP)), mutate, 0.1)
+    fails_on(lambda c: law_containment(c, method, DOUBLE), recipes(("norm", *MLP)), mutate, 0.1)
 
 
 def test_3_negative_weights_skipped(monkeypatch: Patch) -> None:
@@ -136,7 +115,7 @@ def test_3_negative_weights_skipped(monkeypatch: Patch) -> None:
     def mutate() -> None:
         monkeypatch.setattr(Linear, "abs", lambda self: Linear(self.weight))
 
-    fails(lambda c: law_containment(c, Ibp(), DOUBLE), recipes(MLP), mutate, 0.3)
+    fails_on(lambda c: law_containment(c, Ibp(), DOUBLE), recipes(MLP), mutate, 0.3)
 
 
 @pytest.mark.parametrize("kind", [Dense, Windows])
@@ -149,9 +128,9 @@ def test_4_fan_out_overwrites(kind: type[Coefficient], monkeypatch: Patch) -> No
         monkeypatch.setattr(kind, "plus", lambda self, other: other)
 
     if kind is Dense:
-        fails(lambda c: law_containment(c, Crown(), DOUBLE), cases, mutate, 0.1)
+        fails_on(lambda c: law_containment(c, Crown(), DOUBLE), cases, mutate, 0.1)
     else:
-        fails(law_windows, cases, mutate, 0.1)
+        fails_on(law_windows, cases, mutate, 0.1)
 
 
 def test_5_intercept_by_sampling(monkeypatch: Patch) -> None:
@@ -166,7 +145,7 @@ def test_5_intercept_by_sampling(monkeypatch: Patch) -> None:
         monkeypatch.setattr(PiecewiseLinear, "gap", sampled)
 
     layers = ("linear", "prelu", "linear", "abs", "clip")
-    fails(lambda c: law_containment(c, Crown(), DOUBLE), recipes(layers), mutate, 0.5)
+    fails_on(lambda c: law_containment(c, Crown(), DOUBLE), recipes(layers), mutate, 0.5)
 
 
 def test_5_upper_line_too_low(monkeypatch: Patch) -> None:
@@ -179,7 +158,7 @@ def test_5_upper_line_too_low(monkeypatch: Patch) -> None:
     def mutate() -> None:
         monkeypatch.setattr(ReluRelaxation, "lines", low)
 
-    fails(lambda c: law_containment(c, Crown(), DOUBLE), recipes(MLP), mutate, 0.5)
+    fails_on(lambda c: law_containment(c, Crown(), DOUBLE), recipes(MLP), mutate, 0.5)
 
 
 def test_5_slope_beyond_its_range(monkeypatch: Patch) -> None:
@@ -193,7 +172,7 @@ def test_5_slope_beyond_its_range(monkeypatch: Patch) -> None:
     def mutate() -> None:
         monkeypatch.setattr(ReluRelaxation, "lines", free)
 
-    fails(lambda c: law_containment(c, AlphaCrown(steps=2), DOUBLE), recipes(MLP), mutate, 0.5)
+    fails_on(lambda c: law_containment(c, AlphaCrown(steps=2), DOUBLE), recipes(MLP), mutate, 0.5)
 
 
 @pytest.mark.parametrize("method", [Ibp(), Crown(), Zonotope()], ids=lambda m: m.name)
@@ -208,7 +187,7 @@ def test_7_boxes_of_the_batch_leak(method: propagate.Method, monkeypatch: Patch)
     def mutate() -> None:
         monkeypatch.setattr(Box, "box", first)
 
-    fails(lambda c: law_containment(c, method, DOUBLE), recipes(MLP), mutate, 0.1)
+    fails_on(lambda c: law_containment(c, method, DOUBLE), recipes(MLP), mutate, 0.1)
 
 
 def test_7_merged_boxes_are_no_longer_tight(monkeypatch: Patch) -> None:
@@ -222,50 +201,7 @@ def test_7_merged_boxes_are_no_longer_tight(monkeypatch: Patch) -> None:
     def mutate() -> None:
         monkeypatch.setattr(Box, "box", hull)
 
-    fails(lambda c: law_batch(c, Ibp(), DOUBLE), recipes(MLP), mutate, 0.1)
-
-
-def test_9_low_precision(monkeypatch: Patch) -> None:
-    """A product in a short format, as some devices compute it, in a proof."""
-    transport = Linear.transport
-
-    def short(self: Linear, a: Tensor, shapes: object) -> tuple[Tensor, ...]:
-        part = transport(replace(self, weight=self.weight.bfloat16().to(a)), a.bfloat16().to(a), shapes)  # type: ignore[arg-type]
-        return tuple(p.to(a) for p in part)
-
-    def mutate() -> None:
-        monkeypatch.setattr(Linear, "transport", short)
-
-    fails(lambda c: law_exact(c, Crown(), PROVING), recipes(MLP, "point"), mutate, 0.0)
-
-
-def test_9_proof_in_the_searching_dtype(monkeypatch: Patch) -> None:
-    """A proof that stays in float32."""
-    original = propagate._Run.__init__
-
-    def stay(self: object, graph: object, region: object, method: object, table: object, options: Options) -> None:
-        original(self, graph, region, method, table, options)  # type: ignore[arg-type]
-        mine: propagate._Run = self  # type: ignore[assignment]
-        mine.state.graph = mine.state.graph.to(torch.float32).to(torch.float64)
-
-    def mutate() -> None:
-        monkeypatch.setattr(propagate._Run, "__init__", stay)
-
-    fails(lambda c: law_exact(c, Crown(), PROVING), recipes(MLP, "point"), mutate, 0.0)
-
-
-def test_9_rows_rounded_to_the_searching_dtype(monkeypatch: Patch) -> None:
-    optimise = propagate.optimise
-
-    def rounded(*args: object) -> Tensor:
-        new = list(args)
-        new[3] = new[3].float().double()  # type: ignore[attr-defined]
-        return optimise(*new)  # type: ignore[arg-type]
-
-    def mutate() -> None:
-        monkeypatch.setattr(propagate, "optimise", rounded)
-
-    fails(lambda c: law_exact(c, AlphaCrown(steps=1), PROVING), recipes(MLP, "point"), mutate, 0.0)
+    fails_on(lambda c: law_batch(c, Ibp(), DOUBLE), recipes(MLP), mutate, 0.1)
 
 
 def test_14_answer_depends_on_the_budget(monkeypatch: Patch) -> None:
@@ -279,7 +215,7 @@ def test_14_answer_depends_on_the_budget(monkeypatch: Patch) -> None:
     def mutate() -> None:
         monkeypatch.setattr(propagate._Run, "_refine", skip)
 
-    fails(lambda c: law_chunks(c, Crown(), DOUBLE, 1), recipes(MLP), mutate, 0.5)
+    fails_on(lambda c: law_chunks(c, Crown(), DOUBLE, 1), recipes(MLP), mutate, 0.5)
 
 
 def test_14_windows_at_the_wrong_place(monkeypatch: Patch) -> None:
@@ -293,88 +229,14 @@ def test_14_windows_at_the_wrong_place(monkeypatch: Patch) -> None:
     def mutate() -> None:
         monkeypatch.setattr(Windows, "_convolved", shifted)
 
-    fails(law_windows, recipes(MAPS, shape=(1, 1, 7, 6)), mutate, 0.1)
+    fails_on(law_windows, recipes(MAPS, shape=(1, 1, 7, 6)), mutate, 0.1)
 
 
 def test_14_values_beside_the_map_are_kept(monkeypatch: Patch) -> None:
     def mutate() -> None:
         monkeypatch.setattr(Windows, "_inside", lambda self: self.values)
 
-    fails(law_windows, recipes(("conv", "conv", "pad", "conv"), shape=(1, 1, 7, 6)), mutate, 0.1)
-
-
-def without_losses(monkeypatch: Patch) -> None:
-    """Everything is computed in float64, and nothing is subtracted."""
-    for module in (state, zonotope):
-        monkeypatch.setattr(module, "gamma", lambda *_: 0.0)
-
-
-@pytest.mark.parametrize("method", [Ibp(), Crown(), AlphaCrown(steps=1), Zonotope()], ids=lambda m: m.name)
-def test_16_rounding_ignored(method: propagate.Method, monkeypatch: Patch) -> None:
-    cases = recipes(("linear", "relu", "cancel", "linear", "branches"), "point")
-    fails(lambda c: law_exact(c, method, PROVING), cases, lambda: without_losses(monkeypatch), 0.0)
-
-
-def cancelling(seed: int) -> Case:
-    """A sum of huge terms that nearly cancel: float64 alone misses its small rest."""
-    gen = torch.Generator().manual_seed(seed)
-    builder = Builder("x", (1,))
-    big = torch.randn(6, generator=gen, dtype=torch.float64) * 2.0**40
-    hidden = builder.add(Linear(torch.cat([big, -big * (1 + 2.0**-52)]).unsqueeze(1)), builder.input, name="hidden")
-    shifted = builder.add(Shift(torch.full((12,), 2.0**41, dtype=torch.float64)), hidden, name="shifted")
-    graph = builder.finish(builder.add(Linear(torch.ones(1, 12, dtype=torch.float64)), shifted, name="sum"), {})
-    point = torch.rand(1, 1, generator=gen) + 0.1
-    one, zero = torch.ones(1, 1, 1, dtype=torch.float64), torch.zeros(1, 1, dtype=torch.float64)
-    return Case(graph, box(point, point), Specification(one, zero, (0,)))
-
-
-@pytest.mark.parametrize("method", [Ibp(), Crown(), Zonotope()], ids=lambda m: m.name)
-def test_16_cancellation_without_losses(method: propagate.Method, monkeypatch: Patch) -> None:
-
-    def try_all() -> None:
-        for seed in range(20):
-            law_exact(cancelling(seed), method, PROVING)
-
-    try_all()
-    without_losses(monkeypatch)
-    with pytest.raises(AssertionError):
-        try_all()
-
-
-@pytest.mark.parametrize("method", [Ibp(), Crown(), Zonotope()], ids=lambda m: m.name)
-def test_16_underflow_ignored(method: propagate.Method, monkeypatch: Patch) -> None:
-    """Products below the least float have no relative error bound."""
-    cases = [replace(r, scale=1e-170) for r in recipes(("linear", "relu", "linear"), "point")]
-
-    def mutate() -> None:
-        for module in (state, backward, zonotope):
-            monkeypatch.setattr(module, "TINY", 0.0)
-
-    fails(lambda c: law_exact(c, method, PROVING), cases, mutate, 0.0)
-
-
-def test_16_losses_added_to_one_half(monkeypatch: Patch) -> None:
-    """The second half of a doubled walk gives its losses back instead of paying them: upper bounds come out too low."""
-    original = backward.doubled
-
-    def signed(first: Tensor, second: Tensor) -> Tensor:
-        return original(first, -second if second is first else second)
-
-    def mutate() -> None:
-        monkeypatch.setattr(backward, "doubled", signed)
-
-    cases = recipes(("linear", "double", "relu"), "box", (2,))
-    fails(lambda c: law_exact(c, Crown(), PROVING), cases, mutate, 0.3)
-
-
-def test_16_proof_that_gives_too_much_away(monkeypatch: Patch) -> None:
-    """Looseness is a bug as well: losses a million times too large."""
-    original = state.gamma
-
-    def mutate() -> None:
-        monkeypatch.setattr(state, "gamma", lambda n, dtype: 1e6 * original(n, dtype))
-
-    fails(lambda c: law_proof_close(c, Crown()), recipes(MLP), mutate, 0.1)
+    fails_on(law_windows, recipes(("conv", "conv", "pad", "conv"), shape=(1, 1, 7, 6)), mutate, 0.1)
 
 
 def test_18_batch_axis_taken_for_data(monkeypatch: Patch) -> None:
@@ -392,7 +254,7 @@ def test_18_batch_axis_taken_for_data(monkeypatch: Patch) -> None:
         monkeypatch.setattr(coefficient.Unit, "dense", first)
         monkeypatch.setattr(coefficient.Unit, "through", through)
 
-    fails(lambda c: law_batch(c, Crown(), DOUBLE), recipes((*MLP, "linear", "relu")), mutate, 0.2)
+    fails_on(lambda c: law_batch(c, Crown(), DOUBLE), recipes((*MLP, "linear", "relu")), mutate, 0.2)
 
 
 def test_18_rows_swapped_with_inputs(monkeypatch: Patch) -> None:
@@ -405,7 +267,7 @@ def test_18_rows_swapped_with_inputs(monkeypatch: Patch) -> None:
     def mutate() -> None:
         monkeypatch.setattr(coefficient, "pair", rolled)
 
-    fails(lambda c: law_containment(c, Crown(), DOUBLE), recipes(MLP), mutate, 0.1)
+    fails_on(lambda c: law_containment(c, Crown(), DOUBLE), recipes(MLP), mutate, 0.1)
 
 
 def parting() -> Case:
@@ -450,7 +312,7 @@ def test_hull_claimed_for_too_much(monkeypatch: Patch) -> None:
     layers = ("linear", "cancel", "relu")
     stable = [r for r in recipes(layers) if law_exact_where_linear(r.case(0.05), Crown())]
     assert stable, "no example is linear: the mutant was not tried"
-    fails(exact, stable, mutate, 0.05)
+    fails_on(exact, stable, mutate, 0.05)
 
 
 def test_regions_of_one_point_are_not_empty() -> None:

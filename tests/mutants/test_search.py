@@ -1,4 +1,4 @@
-"""Mutants of the searches: each lie is put in, and a law must notice it."""
+"""Mutants of searches over activations: each lie is put in, and a law must notice it."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,48 +9,25 @@ import torch
 from laws.cases import Case
 from laws.searches import (
     SEARCHES,
-    Puzzle,
     law_children,
-    law_clipping,
     law_domains,
     law_domains_exact,
     law_nothing_verified,
     law_optimised,
     law_points,
     law_ties,
-    planted,
     work,
 )
+from mutation import MLP, Blind, Law, Patch, fails, puzzle
 from torch import Tensor
 
-from verifier.attacks import attack
-from verifier.complete import bab, clip, input_split, relaxed
+from verifier.complete import bab, relaxed
 from verifier.complete.bab import Bab
-from verifier.complete.boxes import Boxes
 from verifier.complete.domains import Domains
-from verifier.complete.exact import question
 from verifier.complete.frontier import Frontier
 from verifier.complete.relaxed import Relaxed
 from verifier.numerics import up
 from verifier.properties import Specification
-from verifier.verdict import Verified
-
-MLP = ("linear", "relu", "linear", "relu")
-Patch = pytest.MonkeyPatch
-Law = Callable[[], object]
-ONCE = pytest.mark.parametrize("once", [False, True])
-
-
-def fails(law: Law, mutate: Callable[[], None]) -> None:
-    """The law holds, and with the bug it does not."""
-    law()
-    mutate()
-    with pytest.raises(AssertionError):
-        law()
-
-
-def puzzle(seed: int, layers: tuple[str, ...] = MLP, size: float = 1.0, margin: float = -0.05) -> Puzzle:
-    return Puzzle((3,), layers, seed, 1.0, "box", size, (0, 0, 1, 2), (), margin)
 
 
 def on_cases(law: Callable[[Case, int], object], layers: tuple[str, ...] = MLP, size: float = 1.0) -> Law:
@@ -59,17 +36,6 @@ def on_cases(law: Callable[[Case, int], object], layers: tuple[str, ...] = MLP, 
             law(puzzle(seed, layers, size).case(), seed)
 
     return law_on_all
-
-
-def on_answers(search: str, puzzles: list[Puzzle], seconds: float = 2.0) -> Law:
-    """What is verified has no counterexample."""
-
-    def law() -> None:
-        for one in puzzles:
-            asked = one.problem()
-            law_points(asked, SEARCHES[search](asked, work(seconds, 500)), one.seed)
-
-    return law
 
 
 def test_multipliers_with_the_wrong_sign(monkeypatch: Patch) -> None:
@@ -213,21 +179,6 @@ def test_the_proof_is_skipped(monkeypatch: Patch) -> None:
     fails(law, mutate)
 
 
-class Blind:
-    """A search that finds no counterexamples on its way."""
-
-    name = "blind"
-
-    def __init__(self, search: object) -> None:
-        self.search = search
-
-    def __call__(self, *args: Any) -> Any:
-        with pytest.MonkeyPatch.context() as patch:
-            for room in (attack, bab, input_split, question):
-                patch.setattr(room, "replay", lambda problem, x, method: [None] * len(x))
-            return self.search(*args)  # type: ignore[operator]
-
-
 def test_leaves_that_stay_open_are_forgotten(monkeypatch: Patch) -> None:
     conclusion = bab._Run._conclusion
 
@@ -255,126 +206,6 @@ def test_what_the_time_left_open_is_forgotten(monkeypatch: Patch) -> None:
 
     asked, nothing = puzzle(1).problem(), torch.empty(0)
     fails(lambda: law_points(asked, Blind(Bab())(asked, work(2.0, 1))), mutate)
-
-
-def test_clauses_mixed_between_questions(monkeypatch: Patch) -> None:
-    """A box gets what was proved of its neighbour."""
-    clauses = Specification.clauses
-
-    def mixed(self: Specification, values: Tensor) -> Tensor:
-        return clauses(self, values).roll(1, 1)
-
-    def mutate() -> None:
-        monkeypatch.setattr(Specification, "clauses", mixed)
-
-    mixes = [replace(puzzle(seed, margin=m), batch=2) for seed in range(4) for m in (-0.05, 0.2)]
-
-    def law() -> None:
-        for one in mixes:
-            asked = one.problem()
-            with pytest.MonkeyPatch.context() as patch:
-                verdicts = Blind(SEARCHES["input-split"])(asked, work(1.0, 500))
-                patch.setattr(Specification, "clauses", clauses)
-                law_points(asked, verdicts, one.seed)
-
-    fails(law, mutate)
-
-
-def test_clauses_of_one_box_given_to_another(monkeypatch: Patch) -> None:
-    """Boxes are picked, but what is open in them is not."""
-    pick = Boxes.__getitem__
-
-    def stale(self: Boxes, index: Tensor) -> Boxes:
-        found = pick(self, index)
-        return replace(found, open=self.open[: len(found)])
-
-    def mutate() -> None:
-        monkeypatch.setattr(Boxes, "__getitem__", stale)
-
-    puzzles = [replace(puzzle(seed, margin=-0.01), clause=(0, 1, 2, 3), batch=2) for seed in range(12)]
-
-    def law() -> None:
-        for one in puzzles:
-            asked = one.problem()
-            law_points(asked, Blind(SEARCHES["input-split"])(asked, work(1.0, 300)), one.seed)
-
-    fails(law, mutate)
-
-
-def clippings(once: bool, seeds: range = range(40), count: int = 30) -> Law:
-    def law() -> None:
-        for seed in seeds:
-            law_clipping(seed, once, count)
-
-    return law
-
-
-@ONCE
-def test_clipped_beyond(once: bool, monkeypatch: Patch) -> None:
-    clipped = clip.clipped
-
-    def mutate() -> None:
-        monkeypatch.setattr(clip, "clipped", lambda boxes, base, *rest: clipped(boxes, base * 0.99, *rest))
-
-    fails(clippings(once), mutate)
-
-
-@ONCE
-def test_clipped_without_rounding_up(once: bool, monkeypatch: Patch) -> None:
-    def mutate() -> None:
-        monkeypatch.setattr(clip, "up", lambda x, steps=1: x)
-        monkeypatch.setattr(clip, "lessened", lambda value, size, terms: value)
-
-    fails(clippings(once, range(0, 16, 4), 1500), mutate)
-
-
-@ONCE
-def test_clipped_where_one_row_of_a_clause_holds_elsewhere(once: bool, monkeypatch: Patch) -> None:
-    """A clause is broken where all its rows are: clipping by each clause's worst row as if all clauses had to fail."""
-    clipped = clip.clipped
-
-    def every(boxes: Boxes, base: Tensor, coefficient: Tensor, clause: Tensor, once: bool) -> Boxes:
-        one = replace(boxes, open=boxes.open.any(1, keepdim=True))
-        return replace(clipped(one, base, coefficient, clause * 0, once), open=boxes.open)
-
-    def mutate() -> None:
-        monkeypatch.setattr(clip, "clipped", every)
-
-    fails(clippings(once, range(3, 40, 4)), mutate)
-
-
-def test_halves_that_leave_out_the_middle(monkeypatch: Patch) -> None:
-    """Boxes are cut at a third and at two: a counterexample in between is never seen."""
-    halves = Boxes.halves
-
-    def apart(self: Boxes, axis: Tensor) -> Boxes:
-        found = halves(self, axis)
-        first = (torch.arange(len(found)) < len(self)).unsqueeze(1)
-        third = (found.width / 3).scatter(
-            1, axis.repeat(2).unsqueeze(1), found.width.gather(1, axis.repeat(2).unsqueeze(1)) / 3
-        )
-        at = torch.nn.functional.one_hot(axis.repeat(2), found.lower.shape[1]).double()
-        upper = torch.where(first, found.upper - third * at, found.upper)
-        lower = torch.where(first, found.lower, found.lower + third * at)
-        return replace(found, lower=lower, upper=upper)
-
-    def mutate() -> None:
-        monkeypatch.setattr(Boxes, "halves", apart)
-
-    def law() -> None:
-        for seed in range(3):
-            (verdict,) = Blind(SEARCHES["input-split"])(planted(seed, 1e-2)[0], work(5.0, 5000))
-            assert not isinstance(verdict, Verified), "verified around the planted point"
-
-    fails(law, mutate)
-
-
-def test_boxes_too_small_to_be_cut_are_forgotten(monkeypatch: Patch) -> None:
-    def mutate() -> None:
-        monkeypatch.setattr(input_split.Cuts, "_stuck", lambda self, boxes: None)
-
-    point = replace(puzzle(0, margin=-0.01), region="point")
-    fails(lambda: law_nothing_verified(point.problem(), Blind(SEARCHES["input-split"])), mutate)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("search", SEARCHES)
