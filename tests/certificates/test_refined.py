@@ -24,7 +24,7 @@ from laws.refined import (
 )
 from laws.searches import Puzzle, work
 from laws.strategies import examples
-from test_rejected import asked
+from rejections import asked
 
 from verifier.bounding.methods import AlphaCrown
 from verifier.certificates import aptp

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from laws.certificates import accepted, entry, recorded, resave, written
 from laws.refined import Entry, empties, refined, refines_all, wishing
 from laws.strategies import examples
+from rejections import arrays, asked
 from test_refined import BAB, BROKEN, MARGIN
-from test_rejected import arrays, asked
 from torch import Tensor
 
 from verifier.certificates.check import check
