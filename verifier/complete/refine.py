@@ -115,8 +115,8 @@ class Tighter:
 
 
 class Refinement:
-    """For domains of one question over a box, with some of the `bytes` and of the time until `deadline`. `near` says how
-    near to its end a domain must be; it is learned."""
+    """For domains of one question over a box, with some of the `bytes` and of the time until `deadline`. `near` says
+    how near to its end a domain must be; it is learned."""
 
     def __init__(self, relaxed: Relaxed, bytes: int, deadline: float) -> None:
         self.relaxed, self.bytes, self.deadline = relaxed, bytes, deadline
