@@ -8,14 +8,15 @@ from laws.containment import node_values
 from laws.nets import ALL, network
 
 from verifier.bounding import propagate as bounding
-from verifier.bounding.copies import copies
+from verifier.bounding.copies import Twins, copies, negatives
 from verifier.bounding.methods import AlphaCrown, Crown, Method
 from verifier.bounding.propagate import Options, propagate
 from verifier.graph.build import Builder
-from verifier.graph.graph import Graph
+from verifier.graph.graph import Graph, Node
 from verifier.graph.ops.activation import Relu, Sigmoid
 from verifier.graph.ops.dense import Linear
 from verifier.graph.ops.shape import Gather
+from verifier.graph.ops.softmax import Differences, Softmax
 from verifier.regions import box
 
 
@@ -28,6 +29,34 @@ def test_copies_are_equal_at_every_input(layers: list[str], seed: int) -> None:
         if first is not None:
             y = values[node.name].flatten(1)
             assert torch.equal(y.nan_to_num(), y[:, first].nan_to_num())
+
+
+@pytest.mark.parametrize("shape", [(1,), (2,), (5,), (3, 4)])
+def test_negatives_are_negative(shape: tuple[int, ...]) -> None:
+    node = Node("d", Differences(), ("x",), (*shape, shape[-1] - 1))
+    y = node.op.forward(torch.randn(7, *shape, dtype=torch.float64)).flatten(1)
+    negative = negatives(node)
+    if shape == (1,):
+        assert negative is None
+    else:
+        assert negative is not None
+        assert torch.equal(y, -y[:, negative])
+
+
+@pytest.mark.parametrize("method", [Crown(), AlphaCrown(steps=3)])
+def test_differences_are_bounded_once(method: Method, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator, ends = torch.Generator().manual_seed(5), torch.ones(1, 3, dtype=torch.float64)
+    build = Builder("x", (3,))
+    name = build.add(Linear(torch.randn(4, 3, dtype=torch.float64, generator=generator)), "x", name="first")
+    name = build.add(Relu(), name, name="relu")
+    name = build.add(Linear(torch.randn(3, 4, dtype=torch.float64, generator=generator)), name, name="second")
+    name = build.add(Differences(), name, name="differences")
+    graph = build.finish(build.add(Softmax(True), name, name="out"), {})
+    found = propagate(graph, box(-ends, ends), method, None, Options(proof=True)).table["differences"]
+    monkeypatch.setattr(bounding, "twins", lambda graph, node: Twins())
+    alone = propagate(graph, box(-ends, ends), method, None, Options(proof=True)).table["differences"]
+    assert torch.allclose(found.lower, alone.lower, atol=1e-4)
+    assert torch.allclose(found.upper, alone.upper, atol=1e-4)
 
 
 def repeated() -> Graph:
@@ -50,7 +79,7 @@ def test_all_copies_get_the_interval_of_the_first(method: Method, monkeypatch: p
     assert first.tolist() == [0, 1, 1, 0, 0, 1]
     found = propagate(graph, region, method, None, Options(proof=True)).table["again"]
     assert torch.equal(found.lower, found.lower[:, first])
-    monkeypatch.setattr(bounding, "copies", lambda graph, node: None)
+    monkeypatch.setattr(bounding, "twins", lambda graph, node: Twins())
     alone = propagate(graph, region, method, None, Options(proof=True)).table["again"]
     assert torch.allclose(found.lower, alone.lower, atol=1e-4)
     assert torch.allclose(found.upper, alone.upper, atol=1e-4)

@@ -1,13 +1,61 @@
-"""Entries that are copies of each other have one interval: a walk from one of them bounds all. Products of matrices are
-full of them, since every row meets every column."""
+"""Entries that are copies of each other, or negatives, have one interval: a walk from one of them bounds all.
+
+Products of matrices are full of copies, as every row meets every column; softmax reads differences with both signs."""
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Affine
+from verifier.graph.ops.softmax import Differences
+
+Ends = tuple[Tensor, Tensor]
 
 FAR = 2.0**50  # tells entries that were moved from parameters, which stay where they are
+
+
+@dataclass(frozen=True, eq=False)
+class Twins:
+    """For each entry of a flattened node the first of its copies, and its negative: `(n,)`, None where all are on their
+    own."""
+
+    first: Tensor | None = None
+    negative: Tensor | None = None
+
+    def once(self, asked: Tensor) -> Tensor:
+        """Of the entries `asked (B, n)` one for all its twins."""
+        if self.first is not None:
+            asked = torch.zeros_like(asked).index_add(1, self.first.to(asked.device), asked)
+        if self.negative is not None:
+            earlier = torch.arange(len(self.negative)) < self.negative
+            asked = (asked | asked[:, self.negative]) & earlier.to(asked.device)
+        return asked
+
+    def told(self, lower: Tensor, upper: Tensor) -> Ends:
+        """Ends `(B, n)` with what is known of twins."""
+        if self.first is not None:
+            lower, upper = torch.maximum(lower, lower[:, self.first]), torch.minimum(upper, upper[:, self.first])
+        if self.negative is not None:
+            return torch.maximum(lower, -upper[:, self.negative]), torch.minimum(upper, -lower[:, self.negative])
+        return lower, upper
+
+
+def twins(graph: Graph, node: Node) -> Twins:
+    """What walks from `node` need not find twice."""
+    return Twins(copies(graph, node), negatives(node))
+
+
+def negatives(node: Node) -> Tensor | None:
+    """For each entry of the flattened `node` the one that is its negative: `(n,)`; None where nothing pairs them."""
+    if not isinstance(node.op, Differences) or node.shape[-1] == 0:
+        return None
+    size, total = node.shape[-2], torch.Size(node.shape).numel()
+    row, column = torch.arange(size).unsqueeze(1), torch.arange(size - 1)
+    there = (row + column + 1) % size * (size - 1) + (size - 2 - column)
+    blocks = torch.arange(0, total, size * (size - 1))
+    return (blocks[:, None, None] + there).flatten()
 
 
 def copies(graph: Graph, node: Node) -> Tensor | None:

@@ -12,7 +12,7 @@ from verifier.bounding.alpha import optimise
 from verifier.bounding.bands import Bands
 from verifier.bounding.chunks import rows_at_once
 from verifier.bounding.coefficient import Dense
-from verifier.bounding.copies import copies
+from verifier.bounding.copies import Twins, twins
 from verifier.bounding.entries import direct, units
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounding.notes import Notes
@@ -29,6 +29,7 @@ from verifier.regions import Region
 from verifier.regions.box import enclose
 from verifier.relaxations.table import RELAXATIONS, Table
 
+PROBED = 16  # entries of a node whose slopes are optimised before the others, to see what it brings
 PAYS = 0.999  # of the widths of intervals, left by slopes: above that a node's other entries keep theirs
 
 
@@ -189,16 +190,16 @@ class _Run:
         if node.name in self.relevant:
             open_ &= self.relevant[node.name]
         open_ = flat(open_, 1)
-        first_of = copies(self.state.graph, node) if self.options.notes is None else None  # the checker knows of none
-        if first_of is not None:
-            open_ = torch.zeros_like(open_).index_add(1, first_of.to(open_.device), open_)
+        same = twins(self.state.graph, node) if self.options.notes is None else Twins()  # the checker knows of none
+        open_ = same.once(open_)
         counts = open_.sum(1)
         order = open_.to(torch.uint8).argsort(dim=1, descending=True, stable=True)
         lower, upper = flat(interval.lower, 1).clone(), flat(interval.upper, 1).clone()
         first, last, step = 0, int(counts.max()), rows_at_once(self.state, node, alpha is not None, self.options.bytes)
         while first < last and not (self.options.stop() if alpha is None else self._hurry()):
             which = (counts > first).nonzero().flatten()  # inputs with rows left
-            index = order[which, first : min(first + step, last)].T
+            count = step if alpha is None or first else min(step, PROBED)
+            index = order[which, first : min(first + count, last)].T
             try:
                 found = self._lower(node, index, which, alpha)
             except torch.OutOfMemoryError:
@@ -213,8 +214,7 @@ class _Run:
             first += len(index)
             if alpha is not None and not pays(flat(interval.upper - interval.lower, 1)[place], (upper - lower)[place]):
                 break
-        if first_of is not None:
-            lower, upper = torch.maximum(lower, lower[:, first_of]), torch.minimum(upper, upper[:, first_of])
+        lower, upper = same.told(lower, upper)
         self.state.improve(node.name, Interval(lower.reshape_as(interval.lower), upper.reshape_as(interval.upper)))
 
     def _lower(self, node: Node, index: Tensor, which: Tensor, alpha: AlphaCrown | None) -> Tensor:
