@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     show = commands.add_parser("report", help="report results that are there")
     show.add_argument("results", type=Path, nargs="+")
     for command in (run, show):
-        command.add_argument("--family", nargs="*", default=[], help="only these")
+        command.add_argument("--family", nargs="*", action="extend", default=[], help="only these")
         command.add_argument("--only", type=Path, help="only the instances of this CSV")
         command.add_argument("--sample", help="only the instances of this sample of --peers (random, picked)")
         command.add_argument("--peers", type=Path, help="CSV of other tools' measured results")
