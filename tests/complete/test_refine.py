@@ -12,6 +12,7 @@ from laws.cases import Case, points
 from laws.searches import (
     Puzzle,
     best_rows,
+    law_points,
     law_truth,
     problem,
     random_domains,
@@ -29,6 +30,11 @@ from verifier.complete import refine
 from verifier.complete.bab import Bab
 from verifier.complete.domains import roots
 from verifier.complete.refine import NEAR, Forms, Refinement, down
+from verifier.graph.build import Builder
+from verifier.graph.ops.activation import Relu
+from verifier.graph.ops.dense import Constant, Linear
+from verifier.properties import Specification
+from verifier.regions import box
 from verifier.verdict import Verified
 
 Patch = pytest.MonkeyPatch
@@ -156,3 +162,14 @@ def test_nothing_is_refined_without_memory_or_time_for_forms(bytes: int, deadlin
     view = replace(view, bound=torch.full_like(view.bound, -1e-9))
     assert bool((Refinement(asked, 2**24, LATER).lacks(view) < NEAR).all())
     assert bool(Refinement(asked, bytes, deadline).lacks(view).isposinf().all())
+
+
+def test_a_row_that_no_input_reaches() -> None:
+    """Rounding leaves a ReLU of constants open: there is something to cut, and nothing to refine."""
+    build = Builder("x", (2,))
+    name = build.add(Constant(torch.tensor([0.1, -0.3, 0.2], dtype=torch.float64)), name="numbers")
+    name = build.add(Linear(torch.ones(1, 3, dtype=torch.float64)), name, name="sum")  # zero but for rounding
+    graph = build.finish(build.add(Relu(), name, name="relu"), {})
+    ends, ones = torch.ones(1, 2, dtype=torch.float64), torch.ones(1, 1, 1, dtype=torch.float64)
+    asked = Case(graph, box(-ends, ends), Specification(ones, torch.full((1, 1), -1e-20, dtype=torch.float64), (0,)))
+    law_points(problem(asked), Bab()(problem(asked), work(5.0, 10)), 0)

@@ -15,12 +15,14 @@ from verifier.problem import Problem
 from verifier.regions import Box
 
 FEW = 16  # inputs that vary, up to which points can be spread evenly
+LEAST = 64  # points of a question; fewer find little that descent does not
 
 
 @dataclass(frozen=True)
 class Sampled(Attack):
-    """Up to `count` points for each question about a box in which few inputs vary, in batches as `bytes` allow; the
-    point with the least margin is proposed. Other questions get the middle of their region."""
+    """Up to `count` points, shared by the questions about boxes in which few inputs vary, in batches as `bytes` allow;
+    the point with the least margin is proposed. Other questions, and all where they are too many, get the middle of
+    their region."""
 
     count: int = 4096
     bytes: int = 2**27
@@ -30,15 +32,18 @@ class Sampled(Attack):
         best = problem.region.project(problem.region.box().center.float())
         if not isinstance(problem.region, Box):
             return best
-        few = problem.region.box().varies.flatten(1).sum(1) <= FEW
-        for i in few.nonzero().flatten():
+        few = (problem.region.box().varies.flatten(1).sum(1) <= FEW).nonzero().flatten()
+        count = self.count // max(len(few), 1)
+        for i in few if count >= LEAST else ():
             if stop():
                 break
-            best[i] = self._least(graph, problem.select(i.reshape(1)), generator, stop)
+            best[i] = self._least(graph, problem.select(i.reshape(1)), count, generator, stop)
         return best
 
-    def _least(self, graph: Graph, problem: Problem, generator: Generator, stop: Callable[[], bool]) -> Tensor:
-        """The best point `(*in)` of one question; the first that breaks its property ends the search."""
+    def _least(
+        self, graph: Graph, problem: Problem, count: int, generator: Generator, stop: Callable[[], bool]
+    ) -> Tensor:
+        """The best of `count` points `(*in)` of one question; the first that breaks its property ends the search."""
         region, like = problem.region, graph.like
         box, specification = region.box(), problem.specification.to(like.dtype, like.device)
         entries = sum(torch.Size(node.shape).numel() for node in graph.nodes)
@@ -46,7 +51,7 @@ class Sampled(Attack):
         index = box.varies.flatten().nonzero().flatten()
         part, seen = places(graph, box.varies.flatten()), set[float]()
         best, least = region.project(box.center.float())[0], torch.inf
-        for values in self._points(problem, index, generator).split(chunk):
+        for values in self._points(problem, index, count, generator).split(chunk):
             if stop() or least <= 0:
                 break
             x = box.center.flatten(1).repeat(len(values), 1)
@@ -65,21 +70,22 @@ class Sampled(Attack):
                 least, best = float(margin.min()), x[margin.argmin()]
         return best
 
-    def _points(self, problem: Problem, index: Tensor, generator: Generator) -> Tensor:
-        """Values `(N, k)` of the entries at `index (k,)`: all whole numbers, where these decide and are few."""
+    def _points(self, problem: Problem, index: Tensor, count: int, generator: Generator) -> Tensor:
+        """Up to `count` values `(N, k)` of the entries at `index (k,)`: all whole numbers, where these decide and are
+        few."""
         box = problem.region.box()
         low, high = box.lower.flatten()[index], box.upper.flatten()[index]
         if (question := stepped(problem)) is not None:
             whole = question.problem.region.box()
             first, last = whole.lower.flatten()[index], whole.upper.flatten()[index]
-            if float((last - first + 1).prod()) <= self.count:
+            if float((last - first + 1).prod()) <= count:
                 ranges = [torch.arange(float(a), float(b) + 1) for a, b in zip(first, last, strict=True)]
                 grid = torch.cartesian_prod(*ranges).reshape(-1, len(index)).double()
                 return grid[torch.randperm(len(grid), generator=generator)]
         if not len(index):
             return low.reshape(1, 0)
         engine = SobolEngine(len(index), scramble=True, seed=int(generator.initial_seed()) % 2**31)
-        return low + engine.draw(self.count, dtype=torch.float64) * (high - low)
+        return low + engine.draw(count, dtype=torch.float64) * (high - low)
 
 
 def fresh(values: Tensor, seen: set[float]) -> Tensor:

@@ -172,9 +172,10 @@ class _Run:
             return
         if self.options.notes is not None:
             self.options.notes.tightened.append(node.name)
-        self._refine(node, None)
+        same = twins(self.state.graph, node) if self.options.notes is None else Twins()  # the checker knows of none
+        self._refine(node, same, None)
         if isinstance(self.method, AlphaCrown) and self.state.lines and not self._hurry():
-            self._refine(node, self.method)
+            self._refine(node, same, self.method)
         if self.search is not self.state:
             like = self.search.region.box().lower
             self.search.improve(node.name, self.state.table[node.name].to(like.dtype, like.device))
@@ -182,21 +183,19 @@ class _Run:
     def _hurry(self) -> bool:
         return self.options.hurry() or self.options.stop()
 
-    def _refine(self, node: Node, alpha: AlphaCrown | None) -> None:
+    def _refine(self, node: Node, same: Twins, alpha: AlphaCrown | None) -> None:
         interval = self.state.table[node.name]
         open_ = torch.zeros_like(interval.lower, dtype=torch.bool)
         for reader in self.readers[node.name]:
             open_ |= ~self.state.relaxations[type(reader.op)].linear(reader.op, interval)
         if node.name in self.relevant:
             open_ &= self.relevant[node.name]
-        open_ = flat(open_, 1)
-        same = twins(self.state.graph, node) if self.options.notes is None else Twins()  # the checker knows of none
-        open_ = same.once(open_)
+        open_ = same.once(flat(open_, 1))
         counts = open_.sum(1)
         order = open_.to(torch.uint8).argsort(dim=1, descending=True, stable=True)
         lower, upper = flat(interval.lower, 1).clone(), flat(interval.upper, 1).clone()
-        first, last, step = 0, int(counts.max()), rows_at_once(self.state, node, alpha is not None, self.options.bytes)
-        while first < last and not (self.options.stop() if alpha is None else self._hurry()):
+        first, step = 0, rows_at_once(self.state, node, alpha is not None, self.options.bytes)
+        while first < (last := int(counts.max())) and not (self.options.stop() if alpha is None else self._hurry()):
             which = (counts > first).nonzero().flatten()  # inputs with rows left
             count = step if alpha is None or first else min(step, PROBED)
             index = order[which, first : min(first + count, last)].T
@@ -211,9 +210,9 @@ class _Run:
             place = (which.unsqueeze(1).expand_as(asked)[asked], index.T[asked])  # not what only fills up the batch
             lower[place] = found[: len(index)].T[asked]
             upper[place] = -found[len(index) :].T[asked]
+            if alpha is not None and first == 0:
+                counts = torch.where(paid(interval, lower, upper, place), counts, 0)
             first += len(index)
-            if alpha is not None and not pays(flat(interval.upper - interval.lower, 1)[place], (upper - lower)[place]):
-                break
         lower, upper = same.told(lower, upper)
         self.state.improve(node.name, Interval(lower.reshape_as(interval.lower), upper.reshape_as(interval.upper)))
 
@@ -269,6 +268,11 @@ class _Run:
         return enclose(bounds, specification.offset)[0]
 
 
-def pays(before: Tensor, after: Tensor) -> bool:
-    """Did optimising entries make their intervals narrower by anything that counts?"""
-    return bool(torch.minimum(before, after).sum() < PAYS * before.sum())
+def paid(before: Interval, lower: Tensor, upper: Tensor, place: tuple[Tensor, Tensor]) -> Tensor:
+    """For each input, did the new ends `(B, n)` of its entries at `place` make these narrower by anything that counts?
+    Each input decides for itself: an answer does not depend on the company it is asked in."""
+    known = flat(before.upper - before.lower, 1)
+    mine = torch.zeros_like(known, dtype=torch.bool)
+    mine[place] = True
+    now = torch.where(mine, torch.minimum(known, upper - lower), 0.0).sum(1)
+    return now < PAYS * torch.where(mine, known, 0.0).sum(1)

@@ -142,8 +142,11 @@ class Refinement:
 
     def lacks(self, view: View) -> Tensor:
         """How far each domain's bound is from zero, as a share of what its row varies by over the box, `(N,)`; infinite
-        where there are no forms."""
-        slope = view.seen[self.relaxed.problem.model.graph.input.name][0].flatten(1)[:, self.vary]
+        where it doesn't, or there are no forms."""
+        name = self.relaxed.problem.model.graph.input.name
+        if name not in view.seen:
+            return torch.full_like(view.bound, torch.inf)
+        slope = view.seen[name][0].flatten(1)[:, self.vary]
         found = -view.bound / (slope.abs() @ self.radius.to(slope)).clamp(min=1e-30)
         able = not bool((found < self.near).any()) or self.forms is not None
         return found if able else torch.full_like(found, torch.inf)

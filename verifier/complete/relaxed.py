@@ -125,7 +125,8 @@ class Relaxed:
         return self.linear(domains)[0]
 
     def linear(self, domains: Domains) -> tuple[Tensor, Tensor]:
-        """Proved bounds `(N,)`, and the coefficients `(N, *in)` of the inputs that they come from."""
+        """Proved bounds `(N,)`, and the coefficients `(N, *in)` of the inputs that they come from: zero where no path
+        leads there."""
         share = {key: unpacked(value, torch.float64) for key, value in domains.share.items()}
         weight = domains.weight.double()
         weight = weight / weight.sum(1, keepdim=True)  # in float32 they are not quite 1 together
@@ -133,7 +134,8 @@ class Relaxed:
         with torch.no_grad():
             lines = self._lines(self.proving, self._frame(self.proving, domains), share)
             bound = self._walk(self.proving, domains, lines, domains.beta.double(), weight, seen)
-        return bound, seen[self.proving.graph.input.name][0]
+        name = self.proving.graph.input.name
+        return bound, seen[name][0] if name in seen else bound.new_zeros(len(bound), *self.proving.region.shape)
 
     def _walk(
         self,
