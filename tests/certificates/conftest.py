@@ -2,7 +2,8 @@
 
 import pytest
 from laws.certificates import entry, recorded
-from rejections import BAB, CUTS, asked
+from laws.refined import empties, refined
+from rejections import BAB, CUTS, MARGIN, REFINING, asked
 
 from verifier.complete.record import Recorder
 from verifier.graph.graph import Graph
@@ -18,3 +19,13 @@ def trees() -> dict[str, tuple[Graph, Recorder]]:
     assert len(entry(found["activations"][1])["proof"]["search"]["leaves"]["node"]) > 3
     assert entry(found["inputs"][1])["proof"]["boxes"]["bounded"].sum() > 3
     return found
+
+
+@pytest.fixture(scope="session")
+def proved() -> tuple[Graph, Recorder]:
+    """With refined nodes, some of them empty."""
+    recorder, indices = recorded(asked(MARGIN), REFINING, 30.0)
+    assert indices == [0]
+    assert len(refined(entry(recorder))["place"]) > 50
+    assert empties(entry(recorder))
+    return asked(MARGIN).model.graph, recorder

@@ -20,6 +20,9 @@ from verifier.regions import box
 
 BAB = Bab(root=AlphaCrown(steps=2), first=4, steps=4, batch=8)
 CUTS = InputSplit(batch=16)
+REFINING = Bab(root=AlphaCrown(steps=2), first=4, steps=2, batch=8)
+MARGIN = 0.5  # of a question that refining helps to prove
+BROKEN = 0.2  # by how much its rows fail somewhere
 
 
 def asked(margin: float) -> Problem:

@@ -24,32 +24,18 @@ from laws.refined import (
 )
 from laws.searches import Puzzle, work
 from laws.strategies import examples
-from rejections import asked
+from rejections import BROKEN, REFINING, asked
 
-from verifier.bounding.methods import AlphaCrown
 from verifier.certificates import aptp
 from verifier.certificates.check import check
 from verifier.certificates.dual import Parts
 from verifier.certificates.numbers import Array
 from verifier.certificates.refined import Forms, Refined
-from verifier.complete.bab import Bab, _Run
+from verifier.complete.bab import _Run
 from verifier.complete.record import Recorder
 from verifier.graph.graph import Graph
 
-BAB = Bab(root=AlphaCrown(steps=2), first=4, steps=2, batch=8)
-MARGIN = 0.5  # of a question that refining helps to prove
-BROKEN = 0.2  # by how much rows fail somewhere
-
 Patch = pytest.MonkeyPatch
-
-
-@pytest.fixture(scope="module")
-def proved() -> tuple[Graph, Recorder]:
-    recorder, indices = recorded(asked(MARGIN), BAB, 30.0)
-    assert indices == [0]
-    assert len(refined(entry(recorder))["place"]) > 50
-    assert empties(entry(recorder))
-    return asked(MARGIN).model.graph, recorder
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +46,7 @@ def failing() -> tuple[Graph, Entry]:
         patch.setattr("verifier.complete.bab.replay", lambda *_: [])
         refines_all(patch)
         patch.setattr(_Run, "_conclusion", lambda self, _: self._verified(0.0))
-        BAB(problem, replace(work(30.0, 60), record=recorder))
+        REFINING(problem, replace(work(30.0, 60), record=recorder))
     return problem.model.graph, entry(recorder)
 
 
@@ -208,7 +194,7 @@ def test_round_trips(monkeypatch: Patch) -> None:
     def law(layers: tuple[str, ...], seed: int, clause: tuple[int, ...], strict: bool) -> None:
         puzzle = Puzzle((4,), layers, seed, 1.0, "box", 1.0, clause, (not strict,) * len(clause), 0.02)
         asked = puzzle.problem()
-        recorder, _ = recorded(asked, BAB, 2.0)
+        recorder, _ = recorded(asked, REFINING, 2.0)
         for e in recorder.entries:
             if "refined" in e["proof"].get("search", {}):
                 claims.append(len(refined(e)["place"]))

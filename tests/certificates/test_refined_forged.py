@@ -10,11 +10,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from laws.certificates import accepted, entry, recorded, resave, written
-from laws.refined import Entry, empties, refined, refines_all, wishing
+from laws.certificates import accepted, entry, law_rejected, recorded, resave, written
+from laws.refined import Entry, refined, refines_all, wishing
 from laws.strategies import examples
-from rejections import arrays, asked
-from test_refined import BAB, BROKEN, MARGIN
+from rejections import BROKEN, MARGIN, REFINING, arrays, asked
 from torch import Tensor
 
 from verifier.certificates.check import check
@@ -26,15 +25,6 @@ from verifier.errors import InputError, Rejected
 from verifier.graph.graph import Graph
 
 Patch = pytest.MonkeyPatch
-
-
-@pytest.fixture(scope="module")
-def proved() -> tuple[Graph, Recorder]:
-    recorder, indices = recorded(asked(MARGIN), BAB, 30.0)
-    assert indices == [0]
-    assert len(refined(entry(recorder))["place"]) > 50
-    assert empties(entry(recorder))
-    return asked(MARGIN).model.graph, recorder
 
 
 def negative(e: Entry) -> None:
@@ -131,13 +121,7 @@ LIES = (
 
 @pytest.mark.parametrize("lie", LIES)
 def test_lies_are_rejected(lie: Callable[[Entry], None], proved: tuple[Graph, Recorder], tmp_path: Path) -> None:
-    graph, recorder = proved
-    certificate, model = written(recorder, tmp_path)
-    forged = copy.deepcopy(entry(recorder))
-    lie(forged)
-    resave([forged], certificate, model)
-    with pytest.raises((Rejected, InputError)):
-        list(check(certificate, model, graph))
+    law_rejected(*proved, lie, tmp_path)
 
 
 @given(data=st.data())
@@ -192,7 +176,7 @@ def test_lying_searches_are_caught(lie: Callable[[Patch], None], monkeypatch: Pa
         patch.setattr("verifier.complete.bab.replay", lambda *_: [])
         refines_all(patch)
         lie(patch)
-        recorder, indices = recorded(false, BAB, 20.0)
+        recorder, indices = recorded(false, REFINING, 20.0)
     assert indices == [0]
     assert recorder.proved == 1
     with pytest.raises(Rejected):

@@ -1,9 +1,12 @@
 """Laws of certificates: what is proved is accepted, and what is accepted is true."""
 
+import copy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
 from verifier.bounding.methods import Method
@@ -11,6 +14,7 @@ from verifier.certificates.check import Accepted, check, digest
 from verifier.certificates.file import save
 from verifier.complete.record import Recorder
 from verifier.complete.search import Search
+from verifier.errors import InputError, Rejected
 from verifier.graph.graph import Graph
 from verifier.plan import Settings, run
 from verifier.problem import Problem
@@ -81,3 +85,13 @@ def entry(recorder: Recorder) -> dict[str, Any]:
 def resave(entries: list[dict[str, Any]], certificate: Path, model: Path) -> None:
     """Write entries that were tampered with."""
     save(certificate, {"model": digest(model), "entries": entries})
+
+
+def law_rejected(graph: Graph, recorder: Recorder, lie: Callable[[dict[str, Any]], None], folder: Path) -> None:
+    """A certificate that was tampered with is no proof."""
+    certificate, model = written(recorder, folder)
+    forged = copy.deepcopy(entry(recorder))
+    lie(forged)
+    resave([forged], certificate, model)
+    with pytest.raises((Rejected, InputError)):
+        list(check(certificate, model, graph))

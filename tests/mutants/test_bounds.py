@@ -19,6 +19,7 @@ from torch import Tensor
 from verifier.bounding import coefficient, propagate, zonotope
 from verifier.bounding.backward import Backward
 from verifier.bounding.coefficient import Coefficient, Dense, Unit
+from verifier.bounding.copies import Twins
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Zonotope
 from verifier.bounding.propagate import Options
 from verifier.bounding.state import State
@@ -208,9 +209,9 @@ def test_14_answer_depends_on_the_budget(monkeypatch: Patch) -> None:
     """A budget that is met by leaving rows untightened."""
     refine = propagate._Run._refine
 
-    def skip(self: propagate._Run, node: Node, alpha: object) -> None:
+    def skip(self: propagate._Run, node: Node, same: Twins, alpha: object) -> None:
         if propagate.rows_at_once(self.state, node, alpha is not None, self.options.bytes) > 1:
-            refine(self, node, alpha)  # type: ignore[arg-type]
+            refine(self, node, same, alpha)  # type: ignore[arg-type]
 
     def mutate() -> None:
         monkeypatch.setattr(propagate._Run, "_refine", skip)
