@@ -10,7 +10,8 @@ import numpy as np
 from verifier.certificates.affine import size
 from verifier.certificates.file import Reader
 from verifier.certificates.numbers import Array
-from verifier.certificates.rules import Lines, Rectifier
+from verifier.certificates.rule import Lines
+from verifier.certificates.rules import Rectifier
 from verifier.certificates.walk import Network, Table, Walk
 from verifier.graph.graph import Node
 from verifier.graph.op import Affine, Input

@@ -9,7 +9,7 @@ import numpy as np
 from verifier.certificates.bounds import between
 from verifier.certificates.file import Reader
 from verifier.certificates.numbers import Array
-from verifier.certificates.rules import Lines
+from verifier.certificates.rule import Lines
 from verifier.certificates.tree import Tree
 from verifier.certificates.walk import Table, Walk
 

@@ -1,67 +1,15 @@
-"""Nonlinear ops of the checker: for an interval and any slope, what `f(x) - slope * x` can be.
-
-Slopes come from the certificate and may be anything; intercepts are computed here. `linear` tells where no slope has to
-be chosen, `range` between which slopes a certificate's shares lie. Entries are flattened; `group` entries of the
-argument belong to one of the result. Corners of a gap are moved outwards by the rounding of the few operations
-behind them.
-"""
-
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+"""Which rule bounds which nonlinear op; and those of piecewise linear functions, maxima and products."""
 
 import numpy as np
 
+from verifier.certificates.curved import Curved
 from verifier.certificates.numbers import Array, Numbers
+from verifier.certificates.rule import Lines, Range, Rule, least, most
 from verifier.errors import UnsupportedModel
 from verifier.graph.op import Op
-from verifier.graph.ops.activation import Abs, Clip, LeakyRelu, Relu, Sigmoid, Tanh
+from verifier.graph.ops.activation import Abs, Clip, LeakyRelu, Relu
 from verifier.graph.ops.pool import Max
 from verifier.graph.ops.product import Product
-
-Range = tuple[tuple[Array, Array], tuple[Array, Array]]
-
-
-@dataclass(frozen=True, eq=False)
-class Lines:
-    """`low * x + least <= f(x) <= high * x + greatest`: slopes `(..., n)`, intercepts `(..., m)`; None is zero."""
-
-    low: Array
-    high: Array
-    least: Array | None
-    greatest: Array
-
-
-class Rule(ABC):
-    """One nonlinear node."""
-
-    group = 1
-
-    def __init__(self, op: Op, shape: tuple[int, ...], numbers: Numbers) -> None:
-        self.op, self.shape, self.numbers = op, shape, numbers
-        self.gamma, self.tiny = numbers.gamma(64), numbers.tiny
-
-    @abstractmethod
-    def linear(self, lower: Array, upper: Array) -> tuple[Array, Array]:
-        """Where `f` is linear on the interval, `(B, n)`, and its slope there."""
-
-    @abstractmethod
-    def range(self, lower: Array, upper: Array) -> Range:
-        """The least and the greatest slope of the lower line, and of the upper one."""
-
-    @abstractmethod
-    def gap(self, lower: Array, upper: Array, slope: Array) -> tuple[Array, Array]:
-        """Below and above all values of `f(x) - slope * x`: `(..., m)`."""
-
-    def lines(self, lower: Array, upper: Array, low: Array, high: Array) -> Lines:
-        """Lines with these slopes, and with the function's own where it is linear."""
-        fixed, own = self.linear(lower, upper)
-        low, high = np.where(fixed, own, low), np.where(fixed, own, high)
-        return Lines(low, high, self.gap(lower, upper, low)[0], self.gap(lower, upper, high)[1])
-
-    def image(self, lower: Array, upper: Array) -> tuple[Array, Array]:
-        """The interval of `f`: the gap of a level line."""
-        return self.gap(lower, upper, self.numbers.zeros((1, lower.shape[-1])))
 
 
 class PieceWise(Rule):
@@ -120,7 +68,7 @@ class PieceWise(Rule):
             pad = self.gamma * (abs(value) + abs(drop)) + self.tiny
             below.append(value - drop - pad)
             above.append(value - drop + pad)
-        return _least(below), _most(above)
+        return least(below), most(above)
 
     def image(self, lower: Array, upper: Array) -> tuple[Array, Array]:
         """Values at breaks and ends; only a LeakyReLU rounds them."""
@@ -129,7 +77,7 @@ class PieceWise(Rule):
         values = [
             self.value(x) for x in (lower, *(np.minimum(np.maximum(lower, b), upper) for b in self.breaks), upper)
         ]
-        return _least(values), _most(values)
+        return least(values), most(values)
 
 
 class Rectifier(PieceWise):
@@ -228,70 +176,7 @@ class Pair(Rule):
                 pad = self.gamma * (abs(p * q) + abs(a * p) + abs(b * q)) + self.tiny
                 below.append(value - pad)
                 above.append(value + pad)
-        return _least(below), _most(above)
-
-
-class SShaped(Rule):
-    """Sigmoid and tanh: convex below zero, concave above. Ends and zero hold all extremes but the stationary ones, and
-    those a tangent bounds from outside, wherever it touches. numpy's functions are taken to be right to 32 units."""
-
-    def __init__(self, op: Op, shape: tuple[int, ...], numbers: Numbers) -> None:
-        super().__init__(op, shape, numbers)
-        if numbers.exact:
-            raise UnsupportedModel(f"{op.label} has no exact values; check without --exact")
-        self.tanh = op.label == "Tanh"
-
-    def value(self, x: Array) -> Array:
-        return np.tanh(x) if self.tanh else 0.5 + 0.5 * np.tanh(0.5 * x)
-
-    def derivative(self, x: Array) -> Array:
-        y = self.value(x)
-        return (1 - y) * (1 + y) if self.tanh else y * (1 - y)
-
-    def linear(self, lower: Array, upper: Array) -> tuple[Array, Array]:
-        return lower == upper, np.zeros(lower.shape)
-
-    def range(self, lower: Array, upper: Array) -> Range:
-        ends = self.derivative(lower), self.derivative(upper)
-        steepest = 1.0 if self.tanh else 0.25
-        greatest = np.where((lower < 0) & (upper > 0), steepest, np.maximum(*ends))
-        return (np.minimum(*ends), greatest), (np.minimum(*ends), greatest)
-
-    def image(self, lower: Array, upper: Array) -> tuple[Array, Array]:
-        """Both functions grow."""
-        floor = -1.0 if self.tanh else 0.0
-        return np.maximum(self.value(lower) - self.gamma, floor), np.minimum(self.value(upper) + self.gamma, 1.0)
-
-    def gap(self, lower: Array, upper: Array, slope: Array) -> tuple[Array, Array]:
-        zero = np.minimum(np.maximum(lower, 0.0), upper)
-        ends = [self.value(x) - slope * x for x in (lower, zero, upper)]
-        low = self._tangent(slope, lower, zero, 1.0)
-        high = self._tangent(slope, zero, upper, -1.0)
-        pad = self.gamma * (2 + (2 + 2 * abs(slope)) * np.maximum(abs(lower), abs(upper)))
-        return _least([*ends, low]) - pad, _most([*ends, high]) + pad
-
-    def _tangent(self, slope: Array, a: Array, b: Array, sign: float) -> Array:
-        """On `[a, b]`, where `f` is convex (sign 1) or concave (-1), the extreme of a tangent of `f - slope * x`."""
-        share = np.clip(slope / (1.0 if self.tanh else 0.25), 1e-12, 1.0)
-        far = np.arctanh(np.minimum(np.sqrt(1 - share), 1 - 1e-12)) * (1.0 if self.tanh else 2.0)
-        p = np.minimum(np.maximum(-sign * far, a), b)
-        tilt = sign * (self.derivative(p) - slope)
-        fall = np.maximum(tilt, 0) * (p - a) + np.maximum(-tilt, 0) * (b - p)
-        return self.value(p) - slope * p - sign * fall
-
-
-def _least(arrays: Sequence[Array]) -> Array:
-    least = arrays[0]
-    for x in arrays[1:]:
-        least = np.minimum(least, x)
-    return least
-
-
-def _most(arrays: Sequence[Array]) -> Array:
-    most = arrays[0]
-    for x in arrays[1:]:
-        most = np.maximum(most, x)
-    return most
+        return least(below), most(above)
 
 
 def rule(op: Op, shape: tuple[int, ...], numbers: Numbers) -> Rule:
@@ -309,6 +194,4 @@ def rule(op: Op, shape: tuple[int, ...], numbers: Numbers) -> Rule:
             return Greatest(op, shape, numbers)
         case Product():
             return Pair(op, shape, numbers)
-        case Sigmoid() | Tanh():
-            return SShaped(op, shape, numbers)
-    raise UnsupportedModel(f"the checker has no rule for {op.label}")
+    return Curved(op, shape, numbers)

@@ -16,7 +16,8 @@ import numpy as np
 
 from verifier.certificates.affine import Map, mapped, size
 from verifier.certificates.numbers import Array, Numbers
-from verifier.certificates.rules import Lines, Rectifier, Rule, rule
+from verifier.certificates.rule import Lines, Rule
+from verifier.certificates.rules import Rectifier, rule
 from verifier.errors import UnsupportedModel
 from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Affine, Input
