@@ -1,6 +1,8 @@
 """`verify model.onnx --property p.vnnlib`."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -101,3 +103,16 @@ def test_reading_the_property_counts_for_the_limit(command, asked, monkeypatch):
     monkeypatch.setattr(answer, "answer", decide)
     assert command(*asked(2.5), "--timeout", "10")[0] == 3
     assert limits == [3.0]
+
+
+def test_a_step_that_does_not_end_is_cut_off(asked):
+    """No loop asks the time within a step; the process says so and ends by itself."""
+    slow = (
+        "import sys, time\nfrom verifier.formats.vnnlib import reader\nreader.read = lambda path: time.sleep(60)\n"
+        "from verifier.cli.main import main\nmain(sys.argv[1:])"
+    )
+    words = [sys.executable, "-c", slow, *map(str, asked(2.5)), "--timeout", "0.5", "--json", "-"]
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=30)
+    assert ended.returncode == 3
+    assert json.loads(ended.stdout)["answer"] == "timed-out"
+    assert "did not end" in ended.stderr

@@ -7,6 +7,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from verifier.cli.alarm import Alarm
 from verifier.cli.certify import certify, recorder
 from verifier.cli.files import is_file, mapping, the_only
 from verifier.cli.streams import say, tell
@@ -19,12 +20,19 @@ if TYPE_CHECKING:
 
 CODES = {"unsat": 0, "sat": 1, "unknown": 3, "timed-out": 3}
 VERDICTS = {"unsat": "verified", "sat": "falsified", "unknown": "unknown", "timed-out": "unknown"}
+GRACE = 0.05  # of the limit, and in seconds, for a step that ends soon: its answer is worth more than punctuality
 LEAST = 0.01  # seconds for an answer where reading the property took all of them
 SHOWN = 40  # lines of an assignment that are printed; --json has all of it
 
 
 def decide(args: argparse.Namespace) -> int:
-    """Answer, print the verdict with the best bound and why; returns the exit code."""
+    """Answer, print the verdict with the best bound and why; returns the exit code. The limit holds whatever works."""
+    start, limit = monotonic(), (1 + GRACE) * args.timeout + GRACE
+    with Alarm(limit, lambda: _late(args, monotonic() - start), CODES["timed-out"], 2) as alarm:
+        return _decide(args, start, alarm)
+
+
+def _decide(args: argparse.Namespace, start: float, alarm: Alarm) -> int:
     is_file(args.property)
     networks = mapping(args.network or [("", args.model)])
     if args.json is not None:
@@ -35,7 +43,6 @@ def decide(args: argparse.Namespace) -> int:
     from verifier.plan import Settings, plan
     from verifier.queries.answer import answer
 
-    start = monotonic()
     query = read(args.property)
     if not args.network:
         networks = the_only(query, args.model)
@@ -49,10 +56,7 @@ def decide(args: argparse.Namespace) -> int:
         record=recorder(args.certificate),
     )
     found = answer(query, networks, settings, tell)
-    out = sys.stderr if args.json == "-" else sys.stdout
-    say(summary(query, found), out)
-    if args.json is not None:
-        _write(args, found)
+    alarm.answer(lambda: _report(args, summary(query, found), _of(found)))
     if settings.record is not None and found.word == "unsat":
         if len(networks) > 1:
             settings.record.skip(1, "a certificate is about one network")
@@ -74,21 +78,38 @@ def summary(query: "Query", found: "Answer") -> str:
     return "\n".join(parts + every[:SHOWN] + ([f"... {len(every) - SHOWN} lines more"] if len(every) > SHOWN else []))
 
 
-def _write(args: argparse.Namespace, found: "Answer") -> None:
-    """One JSON object; the assignment with every value."""
+def _of(found: "Answer") -> dict[str, object]:
+    """What is written of an answer; the assignment with every value."""
     values = None
     if found.assignment is not None:
         values = {name: array.tolist() for name, array in found.assignment.items()}
-    record = {
-        "property": args.property,
-        "verdict": VERDICTS[found.word],
-        "answer": found.word,
-        "bound": found.bound if abs(found.bound) < float("inf") else None,
-        "reason": found.reason,
-        "seconds": round(found.seconds, 4),
+    return _record(found.word, found.bound, found.reason, found.seconds, values)
+
+
+def _record(word: str, bound: float, reason: str, seconds: float, values: object) -> dict[str, object]:
+    return {
+        "verdict": VERDICTS[word],
+        "answer": word,
+        "bound": bound if abs(bound) < float("inf") else None,
+        "reason": reason,
+        "seconds": round(seconds, 4),
         "assignment": values,
     }
-    line = json.dumps(record)
+
+
+def _late(args: argparse.Namespace, seconds: float) -> None:
+    """What is said where a single step outlasts the limit."""
+    reason = "the time was up, and the last step did not end"
+    record = _record("timed-out", -float("inf"), reason, seconds, None)
+    _report(args, f"unknown (timed-out) after {seconds:.2f} s: {reason}", record)
+
+
+def _report(args: argparse.Namespace, text: str, record: dict[str, object]) -> None:
+    """The verdict for people, and one JSON object where it was asked for."""
+    say(text, sys.stderr if args.json == "-" else sys.stdout)
+    if args.json is None:
+        return
+    line = json.dumps({"property": args.property, **record})
     if args.json == "-":
         say(line, sys.stdout)
         return

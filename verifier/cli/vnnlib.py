@@ -5,7 +5,6 @@ decided.
 """
 
 import argparse
-import os
 import sys
 import threading
 import time
@@ -13,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from verifier.cli.alarm import Alarm
 from verifier.cli.arguments import at_least, named, seconds
 from verifier.cli.capabilities import LISTS, supported
 from verifier.cli.files import is_file, mapping
@@ -84,15 +84,12 @@ def parser() -> argparse.ArgumentParser:
 def _verify(words: list[str]) -> int:
     start = time.monotonic()
     args = parser().parse_args(words)
-    alarm = _Alarm(threading.TIMEOUT_MAX if args.timeout is None else (args.timeout + within(args.timeout)) / 2)
-    try:
+    limit = threading.TIMEOUT_MAX if args.timeout is None else (args.timeout + within(args.timeout)) / 2
+    with Alarm(limit, lambda: say("timed-out", sys.stdout), 0, 1) as alarm:
         return _decide(args, start, alarm)
-    finally:
-        alarm.disarm()
 
 
-def _decide(args: argparse.Namespace, start: float, alarm: "_Alarm") -> int:
-    alarm.start()
+def _decide(args: argparse.Namespace, start: float, alarm: Alarm) -> int:
     prepare()
     networks = mapping(args.network)
     is_file(args.query)
@@ -109,45 +106,17 @@ def _decide(args: argparse.Namespace, start: float, alarm: "_Alarm") -> int:
         found = answer(query, networks, how, tell if args.verbose else _no)
     except UnsupportedModel as error:
         tell(f"{NAME}: {error}")
-        return alarm.answer("unknown")
+        return _answer(alarm, "unknown")
     if args.assignments is not None and found.assignment is not None:
         serialise(query, found, args.assignments)
     if args.verbose:
         tell(f"{found.reason}; bound {found.bound:.6g}, {found.seconds:.2f} s")
-    return alarm.answer(found.word, *(lines(query, found.assignment) if found.assignment is not None else ()))
+    return _answer(alarm, found.word, *(lines(query, found.assignment) if found.assignment is not None else ()))
 
 
-class _Alarm(threading.Thread):
-    """Loading or a single step of a search may outlast the limit: then the process ends by itself, and says so."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(daemon=True)
-        self._seconds, self._answered, self._printing = seconds, threading.Event(), threading.Lock()
-
-    def run(self) -> None:
-        if self._answered.wait(min(self._seconds, threading.TIMEOUT_MAX)):
-            return
-        self._printing.acquire()
-        if self._answered.is_set():
-            return
-        code = 1
-        try:
-            say("timed-out", sys.stdout)
-            code = 0
-        except (InputError, BrokenPipeError) as error:
-            tell(f"{NAME}: {error}")
-        finally:  # also where nobody takes the answer: the other thread waits for the lock
-            os._exit(code)
-
-    def disarm(self) -> None:
-        self._answered.set()
-
-    def answer(self, *text: str) -> int:
-        """Print the answer, the only one."""
-        with self._printing:
-            self._answered.set()
-            say("\n".join(text), sys.stdout)
-        return 0
+def _answer(alarm: Alarm, *text: str) -> int:
+    alarm.answer(lambda: say("\n".join(text), sys.stdout))
+    return 0
 
 
 def within(timeout: float) -> float:
