@@ -57,19 +57,20 @@ def law_refined(case: Case, seed: int, deployed: torch.dtype | None = None) -> i
     lowest = torch.stack(
         [
             rank[domains.clause == k].amin() if (domains.clause == k).any() else y.new_zeros(())
-            for k in range(len(asked.rows))
+            for k in range(len(asked.proving.rows))
         ]
     )
-    asked.offset = asked.offset - lowest.unsqueeze(1) - 1e-3 * lowest.abs().unsqueeze(1)  # broken, but only just
+    less = lowest + 1e-3 * lowest.abs()
+    asked.proving.offset = asked.proving.offset - less.unsqueeze(1)  # broken, but only just
     found = Refinement(asked, 2**24, LATER)(domains, torch.rand(len(domains), asked.count, generator=gen))
     tight, empty = found.domains, found.empty
     broken = within(domains, values) & (best_rows(asked, domains, y) <= 0)
     assert not bool((broken.any(1) & empty).any()), "a domain with a broken point was called empty"
-    lower, upper = (end.unsqueeze(1) for end in asked.ends(asked.proving, tight))
+    lower, upper = (end.unsqueeze(1) for end in asked.proving.ends(tight))
     slack = 1e-12 * (1 + values.abs())
     outside = ((values < lower - slack) | (values > upper + slack)).any(2)
     assert not bool((broken & outside).any()), "a broken point lies outside of the refined intervals"
-    before = asked.ends(asked.proving, domains)
+    before = asked.proving.ends(domains)
     return int((lower[:, 0] > before[0]).sum() + (upper[:, 0] < before[1]).sum())
 
 
@@ -157,7 +158,7 @@ def test_a_refined_proof_claims_no_margin(monkeypatch: Patch) -> None:
 def test_nothing_is_refined_without_memory_or_time_for_forms(bytes: int, deadline: float) -> None:
     asked = relaxed(case(1))
     nothing = torch.full((1, asked.count), torch.inf, dtype=torch.half)
-    root = roots(torch.tensor([0]), torch.ones(1, asked.rows.shape[1]), asked.start)
+    root = roots(torch.tensor([0]), torch.ones(1, asked.proving.rows.shape[1]), asked.start)
     view = asked.view(replace(root, lower=-nothing, upper=nothing))
     view = replace(view, bound=torch.full_like(view.bound, -1e-9))
     assert bool((Refinement(asked, 2**24, LATER).lacks(view) < NEAR).all())

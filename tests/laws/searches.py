@@ -177,9 +177,9 @@ def relaxed(case: Case, method: Method | None = None, deployed: torch.dtype | No
 def random_domains(asked: Relaxed, values: Tensor, depth: int, gen: Generator) -> Domains:
     """A domain around each of the points whose entries at the sites are `values (N, n)`: cuts that the point respects,
     some of them exactly there, any multipliers, slopes and weights."""
-    count, clauses = len(values), len(asked.rows)
+    count, clauses = len(values), len(asked.proving.rows)
     clause = torch.randint(0, clauses, (count,), generator=gen)
-    weight = torch.rand(count, asked.rows.shape[1], generator=gen) ** 4
+    weight = torch.rand(count, asked.proving.rows.shape[1], generator=gen) ** 4
     found = roots(clause, weight + 1e-6, asked.start)
     share = {
         key: torch.randint(0, 256, value.shape, generator=gen).to(torch.uint8) for key, value in found.share.items()
@@ -217,7 +217,8 @@ def within(domains: Domains, values: Tensor) -> Tensor:
 
 def best_rows(asked: Relaxed, domains: Domains, y: Tensor) -> Tensor:
     """`(N, M)`: each domain's clause at outputs `y (M, *out)`."""
-    rows, offset = asked.rows[domains.clause].flatten(2), asked.offset[domains.clause]
+    walks = asked.proving
+    rows, offset = walks.rows[domains.clause].flatten(2), walks.offset[domains.clause]
     return (torch.einsum("nro,mo->nmr", rows, y.flatten(1)) + offset.unsqueeze(1)).amax(2)
 
 
@@ -234,7 +235,7 @@ def law_domains(case: Case, seed: int, depth: int = 3, deployed: torch.dtype | N
     for _ in range(3):
         domains = random_domains(asked, values, depth, gen)
         proved, best = asked.proved(domains), best_rows(asked, domains, y)
-        reach = 1 + y.abs().amax() * asked.rows.abs().amax() + asked.offset.abs().amax()
+        reach = 1 + y.abs().amax() * asked.proving.rows.abs().amax() + asked.proving.offset.abs().amax()
         pulled = 1 + (domains.beta.double() * (domains.point.abs() + 1)).sum(1, keepdim=True)
         bad = (
             within(domains, values)

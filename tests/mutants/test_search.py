@@ -26,6 +26,7 @@ from verifier.complete.bab import Bab
 from verifier.complete.domains import Domains
 from verifier.complete.frontier import Frontier
 from verifier.complete.relaxed import Relaxed
+from verifier.complete.walks import Walks
 from verifier.numerics import up
 from verifier.properties import Specification
 
@@ -39,22 +40,22 @@ def on_cases(law: Callable[[Case, int], object], layers: tuple[str, ...] = MLP, 
 
 
 def test_multipliers_with_the_wrong_sign(monkeypatch: Patch) -> None:
-    pulls = Relaxed._pulls
+    pulls = Walks._pulls
 
     def mutate() -> None:
-        monkeypatch.setattr(Relaxed, "_pulls", lambda self, domains, force: pulls(self, domains, -force))
+        monkeypatch.setattr(Walks, "_pulls", lambda self, domains, force: pulls(self, domains, -force))
 
     fails(on_cases(law_domains), mutate)
 
 
 def test_multipliers_of_the_neighbour(monkeypatch: Patch) -> None:
-    pulls = Relaxed._pulls
+    pulls = Walks._pulls
 
-    def shifted(self: Relaxed, domains: Domains, force: Tensor) -> dict[str, Tensor]:
+    def shifted(self: Walks, domains: Domains, force: Tensor) -> dict[str, Tensor]:
         return {name: pull.roll(1, -1) for name, pull in pulls(self, domains, force).items()}
 
     def mutate() -> None:
-        monkeypatch.setattr(Relaxed, "_pulls", shifted)
+        monkeypatch.setattr(Walks, "_pulls", shifted)
 
     fails(on_cases(law_domains), mutate)
 
@@ -99,10 +100,10 @@ def test_a_gap_between_children(monkeypatch: Patch) -> None:
 
 
 def test_cuts_believed_the_other_way_round(monkeypatch: Patch) -> None:
-    intervals = Relaxed.intervals
+    intervals = Walks.intervals
 
     def mutate() -> None:
-        monkeypatch.setattr(Relaxed, "intervals", lambda self, s, d: intervals(self, s, replace(d, sign=-d.sign)))
+        monkeypatch.setattr(Walks, "intervals", lambda self, d: intervals(self, replace(d, sign=-d.sign)))
 
     fails(on_cases(law_domains), mutate)
 
@@ -113,7 +114,7 @@ def test_narrow_domains_read_as_infeasible(monkeypatch: Patch) -> None:
 
     def fragile(self: Relaxed, domains: Domains) -> Tensor:
         narrow = torch.zeros(len(domains), dtype=torch.bool)
-        for name, x in self.intervals(self.proving, domains).items():
+        for name, x in self.proving.intervals(domains).items():
             site = next(s for s in self.sites if s.name == name)
             narrow |= ((x.upper - x.lower).flatten(1)[:, site.index] < 1e-3).any(1)
         return torch.where(narrow, torch.inf, proved(self, domains))
@@ -126,13 +127,13 @@ def test_narrow_domains_read_as_infeasible(monkeypatch: Patch) -> None:
 
 def test_rows_of_another_clause(monkeypatch: Patch) -> None:
     """A domain's bound is that of the first clause, whichever it is about."""
-    walk = Relaxed._walk
+    bound = Walks.bound
 
-    def first(self: Relaxed, state: Any, domains: Domains, *rest: Any) -> Tensor:
-        return walk(self, state, replace(domains, clause=domains.clause * 0), *rest)
+    def first(self: Walks, domains: Domains, *rest: Any) -> Tensor:
+        return bound(self, replace(domains, clause=domains.clause * 0), *rest)
 
     def mutate() -> None:
-        monkeypatch.setattr(Relaxed, "_walk", first)
+        monkeypatch.setattr(Walks, "bound", first)
 
     fails(on_cases(law_domains, size=0.02), mutate)
 

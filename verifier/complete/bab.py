@@ -55,7 +55,7 @@ class _Run:
 
     def __init__(self, method: Bab, problem: Problem, work: Work) -> None:
         self.method, self.problem, self.work = method, problem, work
-        self.graph = problem.model.graph.to(torch.float32)
+        self.graph = problem.model.graph.to(torch.float32, work.device)
         self.found: Falsified | None = None
         self.margin, self.done = torch.inf, 0
         self.stuck: Domains | None = None
@@ -92,7 +92,7 @@ class _Run:
         self.margin = float(torch.where(clauses > 0, clauses, torch.inf).min())
         if self.work.late():
             return Unknown(Reason.TIME, float(clauses.min()), self.method.name, "at the root")
-        relaxed = Relaxed(problem, bounds.table, self.work.dtype, self.work.deployed)
+        relaxed = Relaxed(problem, bounds.table, self.work.dtype, self.work.deployed, self.work.device)
         open_ = (~(clauses > 0)).nonzero().flatten()
         self.growth = Activations(relaxed, open_) if self.notes is not None else None
         return self._search(relaxed, open_)
@@ -106,7 +106,7 @@ class _Run:
         return Verified(margin, self.method.name)
 
     def _search(self, relaxed: Relaxed, clauses: Tensor) -> Verdict:
-        count = relaxed.rows.shape[1]
+        count = relaxed.search.rows.shape[1]
         weight = torch.full((len(clauses), count), 1 / count)
         if relaxed.sites and isinstance(self.problem.region, Box):
             self.refinement = Refinement(relaxed, self.work.bytes, self.work.deadline)
@@ -149,7 +149,7 @@ class _Run:
         if not relaxed.sites:
             place, point = torch.full((len(taken),), -1), torch.zeros(len(taken), dtype=torch.float64)
         else:
-            place, point = self.method.branching.choose(relaxed, view)
+            place, point = (x.cpu() for x in self.method.branching.choose(relaxed, view))
         leaf = place < 0
         for i in leaf.nonzero().flatten():
             self._leaf(relaxed, taken[i.reshape(1)])
@@ -165,14 +165,14 @@ class _Run:
         near = (lacks < refinement.near).nonzero().flatten()
         if not len(near):
             return taken
-        found = refinement(taken[near], self.method.branching.scores(relaxed, view)[near])
+        found = refinement(taken[near], self.method.branching.scores(relaxed, view).cpu()[near])
         tight, empty = found.domains, found.empty
         if self.growth is not None:
             self.growth.refine(found)
         if bool(empty.any()):
             self.margin = min(self.margin, 0.0)
-        after = relaxed.view(tight).bound
-        refinement.learn(lacks[near], view.bound[near], after)
+        after = relaxed.view(tight).bound.cpu()
+        refinement.learn(lacks[near], view.bound.cpu()[near], after)
         tight = replace(tight, bound=torch.maximum(tight.bound, after.double()))
         far = torch.ones(len(taken), dtype=torch.bool)
         far[near] = False
@@ -228,9 +228,9 @@ class _Run:
             return
         count = len(view.domains)
         problem = self.problem.select(torch.zeros(count, dtype=torch.long))
-        x = problem.region.project(problem.region.minimiser(slope[0].double()).float())
+        x = problem.region.project(problem.region.minimiser(slope[0].cpu().double()).float())
         with torch.no_grad():
-            y = self.graph(x).double()
+            y = self.graph(x.to(self.work.device)).cpu().double()
         margin = problem.specification.margin(problem.specification.values(y))
         hits = (margin <= 0).nonzero().flatten()[:8]
         for answer in replay(problem.select(hits), x[hits], self.method.name) if len(hits) else []:
@@ -239,5 +239,5 @@ class _Run:
 
 def limit(relaxed: Relaxed, work: Work) -> int:
     """How many domains fit into memory at once."""
-    entries = sum(torch.Size(node.shape).numel() for node in relaxed.search.graph.nodes)
+    entries = sum(torch.Size(node.shape).numel() for node in relaxed.search.state.graph.nodes)
     return max(1, work.bytes // (2 * 4 * COPIES * entries))

@@ -48,6 +48,12 @@ class Domains:
         plain = {name: getattr(self, name)[index] for name in PLAIN}
         return type(self)(**plain, share={key: value[index] for key, value in self.share.items()})
 
+    def to(self, device: torch.device | str) -> Self:
+        if self.clause.device == torch.device(device):
+            return self
+        plain = {name: getattr(self, name).to(device) for name in PLAIN}
+        return type(self)(**plain, share={key: value.to(device) for key, value in self.share.items()})
+
     def joined(self, other: "Domains") -> "Domains":
         """These, then the others."""
         depth = max(self.place.shape[1], other.place.shape[1])

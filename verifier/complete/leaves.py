@@ -23,7 +23,7 @@ def decided(relaxed: Relaxed, leaf: Domains, work: Work, name: str) -> float | F
     if work.deployed is not None:
         return -np.inf
     question = Question(relaxed.problem, Crown(), work, name)
-    question.table = {**relaxed.proving.table, **relaxed.intervals(relaxed.proving, leaf)}
+    question.table = {**relaxed.proving.state.table, **relaxed.proving.intervals(leaf)}
     try:
         program = _program(relaxed, leaf, question)
     except (UnsupportedModel, TimeoutError):
@@ -37,7 +37,7 @@ def _program(relaxed: Relaxed, leaf: Domains, question: Question) -> Program:
     """The least value of the clause's greatest row, within the leaf."""
     encoder = question.encoder().run()
     for site in relaxed.sites:  # a cut is a bound of a column
-        mask = np.zeros(relaxed.proving.table[site.name].lower[0].numel(), dtype=bool)
+        mask = np.zeros(relaxed.proving.state.table[site.name].lower[0].numel(), dtype=bool)
         inside = (leaf.place[0] >= site.span.start) & (leaf.place[0] < site.span.stop)
         mask[site.index[leaf.place[0][inside] - site.first].numpy()] = True
         if mask.any():

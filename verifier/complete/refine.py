@@ -17,7 +17,8 @@ from torch import Tensor
 
 from verifier.bounding.entries import units
 from verifier.complete.domains import Domains
-from verifier.complete.relaxed import Relaxed, Site, View
+from verifier.complete.relaxed import Relaxed, View
+from verifier.complete.sites import Site
 from verifier.numerics import TINY, gamma
 
 SHARE = 0.25  # of the memory, at most, for forms
@@ -121,7 +122,7 @@ class Refinement:
     def __init__(self, relaxed: Relaxed, bytes: int, deadline: float) -> None:
         self.relaxed, self.bytes, self.deadline = relaxed, bytes, deadline
         self.near, self.first = NEAR, relaxed.count
-        radius = relaxed.proving.region.box().radius.flatten()
+        radius = relaxed.proving.state.region.box().radius.flatten()
         self.vary = radius.nonzero().flatten()
         self.radius = radius[self.vary]
 
@@ -145,9 +146,9 @@ class Refinement:
         where it doesn't, or there are no forms."""
         name = self.relaxed.problem.model.graph.input.name
         if name not in view.seen:
-            return torch.full_like(view.bound, torch.inf)
-        slope = view.seen[name][0].flatten(1)[:, self.vary]
-        found = -view.bound / (slope.abs() @ self.radius.to(slope)).clamp(min=1e-30)
+            return torch.full((len(view.bound),), torch.inf)
+        slope = view.seen[name][0].flatten(1).cpu()[:, self.vary]
+        found = -view.bound.cpu() / (slope.abs() @ self.radius.to(slope)).clamp(min=1e-30)
         able = not bool((found < self.near).any()) or self.forms is not None
         return found if able else torch.full_like(found, torch.inf)
 
@@ -160,7 +161,7 @@ class Refinement:
         best = scores[:, self.first :].sum(0).topk(min(KEPT, count)).indices
         least, tried, which = self.forms[torch.cat([best, best + count])].where(row)
         place = self.first + best
-        lower, upper = self.relaxed.ends(self.relaxed.proving, domains)
+        lower, upper = self.relaxed.proving.ends(domains)
         before = torch.cat([lower[:, place], -upper[:, place]], dim=1)
         below, above = torch.maximum(before, least).chunk(2, dim=1)
         lower[:, place], upper[:, place] = below, -above
@@ -180,7 +181,7 @@ class Refinement:
 
     def _forms(self, site: Site, until: float) -> tuple[Forms, Forms] | None:
         """Of a site's entries, from below and above; None where that took too long."""
-        state, name = self.relaxed.proving, self.relaxed.problem.model.graph.input.name
+        state, name = self.relaxed.proving.state, self.relaxed.problem.model.graph.input.name
         node, parts = state.graph.by_name[site.name], []
         for index in site.index.split(ROWS):
             if time.monotonic() > until:

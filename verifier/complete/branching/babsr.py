@@ -20,13 +20,13 @@ class Babsr(Branching):
 
     def scores(self, relaxed: Relaxed, view: View) -> Tensor:
         columns = []
-        for site in relaxed.sites:
+        for site in relaxed.search.sites:
             x = view.tables[site.name]
             total = torch.zeros_like(x.lower)
             for node in site.readers:
                 if node.name not in view.seen:
                     continue  # no path from here to the row
-                relaxation = relaxed.search.relaxations[type(node.op)]
+                relaxation = relaxed.search.relaxation(node.op)
                 coefficient, slopes = view.seen[node.name][0], view.lines[node.name].slopes
                 least, greatest = relaxation.gap(node.op, x, slopes.upper)
                 loss = (-coefficient).relu() * (greatest - least)

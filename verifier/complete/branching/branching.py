@@ -11,7 +11,7 @@ from verifier.complete.relaxed import Relaxed, View
 
 @dataclass(frozen=True)
 class Branching(ABC):
-    """A strategy; it only chooses, so that nothing sound rests on it."""
+    """A strategy; it only chooses, so that nothing sound rests on it. All of it is on the device of the search."""
 
     name = "branching"
 
@@ -29,19 +29,19 @@ class Branching(ABC):
 def points(relaxed: Relaxed, view: View) -> Tensor:
     """Where each entry would be cut: `(N, n)` float64."""
     columns = []
-    for site in relaxed.sites:
+    for site in relaxed.search.sites:
         x, op = view.tables[site.name], site.readers[0].op
-        columns.append(relaxed.search.relaxations[type(op)].cut(op, x).flatten(1)[:, site.index].double())
+        columns.append(relaxed.search.relaxation(op).cut(op, x).flatten(1)[:, site.index].double())
     return torch.cat(columns, dim=1)
 
 
 def curved(relaxed: Relaxed, view: View) -> Tensor:
     """`(N, n)`: is some reader of the entry not linear yet?"""
     columns = []
-    for site in relaxed.sites:
+    for site in relaxed.search.sites:
         x = view.tables[site.name]
         linear = torch.ones_like(x.lower, dtype=torch.bool)
         for node in site.readers:
-            linear &= relaxed.search.relaxations[type(node.op)].linear(node.op, x)
+            linear &= relaxed.search.relaxation(node.op).linear(node.op, x)
         columns.append((~linear).flatten(1)[:, site.index])
     return torch.cat(columns, dim=1)

@@ -16,5 +16,6 @@ class Widest(Branching):
     name = "widest"
 
     def scores(self, relaxed: Relaxed, view: View) -> Tensor:
-        widths = [(view.tables[s.name].upper - view.tables[s.name].lower).flatten(1)[:, s.index] for s in relaxed.sites]
+        sites = relaxed.search.sites
+        widths = [(view.tables[s.name].upper - view.tables[s.name].lower).flatten(1)[:, s.index] for s in sites]
         return torch.where(curved(relaxed, view), torch.cat(widths, dim=1), 0.0)
