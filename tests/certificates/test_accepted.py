@@ -42,7 +42,21 @@ from verifier.regions import ball, linf
 
 STRAIGHT = (*(k for k in PIECEWISE if k != "prelu"), "linear", "conv", "conv_transpose", "average", "norm", "pad")
 MOVED = ("transpose", "gather", "reduce", "multiply", "double")
-SMOOTH = ("sigmoid", "tanh", "residual", "constant", "product", "square", "cube", "sin", "gelu", "exp")
+SMOOTH = (
+    "sigmoid",
+    "tanh",
+    "residual",
+    "constant",
+    "product",
+    "square",
+    "sin",
+    "gelu",
+    "exp",
+    "standardise",
+    "shares",
+    "floor",
+    "choice",
+)
 SHAPES = ((2,), (5,), (1, 1, 4, 4), (1, 2, 3, 5))
 BAB = Bab(root=AlphaCrown(steps=3), first=5, steps=3, batch=16)
 STAGES: dict[str, Method | Search] = {

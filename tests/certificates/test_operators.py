@@ -19,6 +19,7 @@ from verifier.graph.ops.dense import Constant, Contract, Linear, Multiply, Reduc
 from verifier.graph.ops.pool import Max
 from verifier.graph.ops.product import Product
 from verifier.graph.ops.shape import Concat, Expand, Gather, Pad, Pick, Reshape, Stack, Transpose
+from verifier.graph.ops.softmax import Differences
 
 GEN = torch.Generator().manual_seed(0)
 
@@ -47,6 +48,7 @@ AFFINE: list[tuple[Affine, list[tuple[int, ...]]]] = [
     (Reduce((0,), False), [(3, 4)]),
     (Reduce((1,), True), [(3, 4)]),
     (Constant(random(3)), []),
+    (Differences(), [(3, 4)]),
     (Reshape((2, 6)), [(3, 4)]),
     (Transpose((1, 2, 0)), [(3, 4, 2)]),
     (Concat(1), [(3, 4), (3, 2)]),

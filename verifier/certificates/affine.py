@@ -18,6 +18,7 @@ from verifier.graph.op import Affine
 from verifier.graph.ops.conv import Conv, ConvTranspose
 from verifier.graph.ops.dense import Constant, Contract, Linear, Multiply, Reduce, Scale, Shift, Sum
 from verifier.graph.ops.shape import Concat, Expand, Gather, Pad, Pick, Reshape, Stack, Transpose
+from verifier.graph.ops.softmax import Differences
 
 Shape = tuple[int, ...]
 
@@ -62,6 +63,8 @@ def mapped(op: Affine, shapes: Sequence[Shape], out: Shape, numbers: Numbers) ->
             return _placed([_broadcast(shapes[0], out)], [1], shapes, numbers, offset)
         case Sum():
             return _placed([_broadcast(shape, out) for shape in shapes], list(op.signs), shapes, numbers)
+        case Differences():
+            return _differences(shapes[0], numbers)
         case Reduce():
             kept = tuple(1 if i in op.axes else n for i, n in enumerate(shapes[0]))
             back = _placed([_broadcast(kept, shapes[0])], [1], [kept], numbers)
@@ -139,6 +142,20 @@ def _contract(op: Contract, shape: Shape, out: Shape, numbers: Numbers) -> Map:
         return (part.reshape(len(a), -1),)
 
     return Map(forward, transpose)
+
+
+def _differences(shape: Shape, numbers: Numbers) -> Map:
+    """How far the entries after the `i`-th of the last axis, in turn, lie above it: `(*, n)` to `(*, n, n - 1)`."""
+    entry, places = np.arange(shape[-1]), np.arange(size(shape)).reshape(shape)
+    above = places[..., (entry[:, None] + entry[1:]) % shape[-1]]
+    other, own = (
+        _Gather(at.reshape(-1), size(shape), numbers) for at in (above, np.broadcast_to(places[..., None], above.shape))
+    )
+
+    def forward(xs: Sequence[Array], absolute: bool) -> Array:
+        return other(xs[0]) + own(xs[0]) if absolute else other(xs[0]) - own(xs[0])
+
+    return Map(forward, lambda a: (other.back(a) - own.back(a),))
 
 
 def _broadcast(shape: Shape, out: Shape) -> Array:
