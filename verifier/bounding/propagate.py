@@ -29,6 +29,7 @@ from verifier.regions import Region
 from verifier.regions.box import enclose
 from verifier.relaxations.table import RELAXATIONS, Table
 
+COPIES = 4  # tensors of the size of a node's generators that a zonotope holds at its peak
 PROBED = 16  # entries of a node whose slopes are optimised before the others, to see what it brings
 PAYS = 0.999  # of the widths of intervals, left by slopes: above that a node's other entries keep theirs
 
@@ -87,7 +88,9 @@ def propagate(
     table = options.relaxations or RELAXATIONS
     check_boundable(graph, table)
     if isinstance(method, Zonotope) and not fits(graph, region, method, options):
-        return _in_halves(graph, region, method, specification, options)
+        if region.batch > 1:
+            return _in_halves(graph, region, method, specification, options)
+        method = _smaller(graph, region, method, options)
     return _Run(graph, region, method, table, options).bounds(specification)
 
 
@@ -95,15 +98,22 @@ def fits(graph: Graph, region: Region, method: Zonotope, options: Options) -> bo
     """Do all symbols of all inputs fit into memory together?"""
     largest = max(torch.Size(node.shape).numel() for node in graph.nodes)
     symbols = min(method.symbols, sum(torch.Size(node.shape).numel() for node in graph.nodes))
-    return 4 * 8 * region.batch * largest * symbols <= options.bytes
+    return COPIES * 8 * region.batch * largest * symbols <= options.bytes
+
+
+def _smaller(graph: Graph, region: Region, method: Zonotope, options: Options) -> Zonotope:
+    """As many symbols as fit for a single input, if those are enough for all that varies of it."""
+    largest = max(torch.Size(node.shape).numel() for node in graph.nodes)
+    symbols = min(method.symbols, options.bytes // (COPIES * 8 * largest))
+    if symbols < int(region.box().varies.sum()):
+        raise MemoryError(f"{method} needs more than {options.bytes} bytes; allow more memory, or fewer symbols")
+    return replace(method, symbols=symbols)
 
 
 def _in_halves(
     graph: Graph, region: Region, method: Method, specification: Specification | None, options: Options
 ) -> Bounds:
-    """The first and the second half of the inputs on their own. Fewer symbols instead would change the answer."""
-    if region.batch == 1:
-        raise MemoryError(f"{method} needs more than {options.bytes} bytes; allow more memory, or fewer symbols")
+    """The first and the second half of the inputs on their own: no answer depends on the company it is asked in."""
     parts = []
     for index in torch.arange(region.batch).tensor_split(2):
         asked = None if specification is None else specification.select(index)
@@ -151,6 +161,7 @@ class _Run:
             if self.zonotopes is not None:
                 with torch.no_grad():
                     self.zonotopes.enter(node)
+                    self.zonotopes.forget(node)
             if self.bands is not None:
                 with torch.no_grad():
                     self.bands.enter(node)
@@ -238,10 +249,16 @@ class _Run:
         start = state.graph.output
         curved = [node.name for nodes in self.readers.values() for node in nodes]
         stops = {name: state.table[name] for name in curved} if isinstance(method, Ibp) else {}
-        linear, chunks, forms = [], [], []
+        linear, chunks, forms = [], [], list[Tensor | None]()
         notes, first = self.options.notes, 0
         step = rows_at_once(state, state.graph.by_name[start], False, self.options.bytes)
-        for rows in specification.rows.split(step):
+        for rows, offset in zip(specification.rows.split(step), specification.offset.split(step), strict=True):
+            known = self._forwards(rows)
+            if notes is None and len(rows) < len(specification.rows) and self._spared(known + offset, first):
+                chunks.append(known)
+                forms.append(None)
+                first += len(rows)
+                continue
             seen: dict[str, Tensor] = {}
             with torch.no_grad():
                 bound = state.backward(stops=stops).bound(start, Dense(rows), seen=seen)
@@ -251,15 +268,21 @@ class _Run:
                 note = partial(notes.row, first) if notes is not None else None
                 found = optimise(state, self.search, start, rows, method, self._hurry, note)
                 bound = torch.maximum(bound, found)
-            if self.zonotopes is not None:
-                bound = torch.maximum(bound, self.zonotopes.rows(rows))
-            bound = torch.maximum(bound, direct(rows, state.table[start]))
-            chunks.append(bound)
+            chunks.append(torch.maximum(bound, known))
             first += len(rows)
         form = None
         if all(part is not None for part in forms):
             form = Form(self._shifted(torch.cat(linear), specification), torch.cat(forms))  # type: ignore[arg-type]
         return Bounds(state.table, self._shifted(torch.cat(chunks), specification), form)
+
+    def _spared(self, known: Tensor, first: int) -> bool:
+        """Need some of many rows no walk, or is there no time for one?"""
+        return (first > 0 and self.options.stop()) or (self.zonotopes is not None and bool((known > 0).all()))
+
+    def _forwards(self, rows: Tensor) -> Tensor:
+        """Lower bounds `(S, B)` of rows at the output that take no walk."""
+        known = direct(rows, self.state.table[self.state.graph.output])
+        return known if self.zonotopes is None else torch.maximum(known, self.zonotopes.rows(rows))
 
     def _shifted(self, bounds: Tensor, specification: Specification) -> Tensor:
         """With the rows' offsets; as a proof rounded downwards, and exact where the sum is."""

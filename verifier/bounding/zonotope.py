@@ -5,6 +5,7 @@ The cost is one forward pass for each symbol, whatever the number of neurons, so
 nonlinearity adds a symbol for each entry that is not linear there, as long as the budget allows, else a remainder.
 """
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import torch
@@ -43,11 +44,12 @@ class Form:
 
 
 class Zonotopes:
-    """The forms of all nodes entered so far; `state` supplies the arithmetic and takes the intervals."""
+    """The forms of nodes entered so far; `state` supplies the arithmetic and takes the intervals."""
 
     def __init__(self, state: State, symbols: int) -> None:
         self.state, self.symbols = state, symbols
         self.forms: dict[str, Form] = {}
+        self.readers = Counter(state.graph.uses)  # of each node, that are still to come
         self.used = 0  # symbols so far; branches that part and meet again must not share their new ones
 
     def enter(self, node: Node) -> None:
@@ -60,6 +62,13 @@ class Zonotopes:
             form = self._nonlinear(node)
         self.forms[node.name] = form
         self.state.improve(node.name, form.interval())
+
+    def forget(self, node: Node) -> None:
+        """Drop the forms that `node` was the last to read."""
+        self.readers.subtract(node.inputs)
+        for name in set(node.inputs):
+            if not self.readers[name]:
+                del self.forms[name]
 
     def rows(self, rows: Tensor) -> Tensor:
         """Lower bounds `(S, B)` of `rows (S, B, *out)` at the output."""
