@@ -88,7 +88,7 @@ class _Fit:
                 places.update((v.name, first) for v in variables if tensors[v.name] == name)
                 first += math.prod(value.shape)
 
-        return Wanted(names, shapes, check=check)
+        return Wanted(names, shapes, check=check, anyway=True)
 
     def flat(self) -> Wanted:
         """Dialect 1.0: only the numbers of entries count."""
@@ -98,7 +98,7 @@ class _Fit:
         sizes = [math.prod(_dims(info, 1)) for info in outputs]
         several = len(outputs) > 1 and sizes[0] != math.prod(self.network.outputs[0].shape) == sum(sizes)
         chosen = outputs if several else outputs[:1]
-        return Wanted(tuple(info.name for info in chosen), shapes)
+        return Wanted(tuple(info.name for info in chosen), shapes, anyway=True)
 
     def _hidden(self, variable: Variable) -> str:
         produced = [name for node in self.model.graph.node for name in node.output if name]

@@ -8,9 +8,10 @@ from typing import Any
 
 from onnx import ModelProto, NodeProto, TensorProto
 
-from verifier.errors import InputError, InvalidModel, VerifierError
+from verifier.errors import InputError, InvalidModel, UnsupportedModel, VerifierError
 from verifier.formats.onnx.batch import possible_batch, rows_agree, single
 from verifier.formats.onnx.call import Context
+from verifier.formats.onnx.engine import as_one_node
 from verifier.formats.onnx.evaluator import OrtEvaluator
 from verifier.formats.onnx.external import embed_external
 from verifier.formats.onnx.initial import initial_values
@@ -29,13 +30,15 @@ from verifier.model import Model
 @dataclass(frozen=True)
 class Wanted:
     """What is asked of a file: `tensors` by name, outputs or inner ones, joined flat where they are several; sizes of
-    inputs by name where one is no choice for an open axis. `check` sees what the tensors turned out to be.
+    inputs by name where one is no choice for an open axis. `check` sees what the tensors turned out to be. With
+    `anyway` a file that can't be translated is loaded as one node that another engine runs.
     """
 
     tensors: tuple[str, ...]
     shapes: Mapping[str, tuple[int, ...]]
     notes: tuple[str, ...] = ()
     check: Callable[[Mapping[str, Tensorial]], None] = lambda _: None
+    anyway: bool = False
 
 
 def load_onnx(
@@ -78,12 +81,19 @@ def _load(path: Path, choose: Callable[[ModelProto], Wanted]) -> Model:
     prune(model, wanted.tensors, feeds)
     group = None if wanted.shapes or len(wanted.tensors) > 1 else possible_batch(model, feeds)
     if group is not None:
-        found = _as_batch(model, wanted, feeds, group, path)
-        if found is not None:
-            return replace(found, notes=(*notes, *found.notes))
+        batched = _as_batch(model, wanted, feeds, group, path)
+        if batched is not None:
+            return replace(batched, notes=(*notes, *batched.notes))
         notes.append(f"the leading size {group} was kept: outputs do not belong to one row of the input each")
+    evaluator = OrtEvaluator(model, feeds, wanted.tensors)
     try:
         graph, decided = translate(model, wanted, feeds, path.name)
+    except UnsupportedModel as error:
+        if not wanted.anyway:
+            raise
+        graph, found = as_one_node(model, feeds, wanted.tensors, evaluator, error)
+        wanted.check(found)
+        decided = [f"{error}\nSo nothing can be proved; {evaluator.name} runs it on inputs that may be witnesses"]
     except InvalidModel as error:
         if wanted.shapes or not any(axis for feed in feeds for axis in feed.open_axes):
             raise
@@ -91,7 +101,7 @@ def _load(path: Path, choose: Callable[[ModelProto], Wanted]) -> Model:
             f"{error}. Perhaps because of sizes that were chosen: {'; '.join(notes)}. To fix them in the file: "
             "python -m onnxruntime.tools.make_dynamic_shape_fixed IN.onnx OUT.onnx --dim_param NAME --dim_value SIZE"
         ) from error
-    return Model(graph, OrtEvaluator(model, feeds, wanted.tensors), str(path), (*notes, *decided))
+    return Model(graph, evaluator, str(path), (*notes, *decided))
 
 
 def _as_batch(model: ModelProto, wanted: Wanted, feeds: tuple[Feed, ...], group: int, path: Path) -> Model | None:
