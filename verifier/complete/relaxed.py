@@ -125,11 +125,13 @@ class Relaxed:
         return found
 
     def _start(self, site: Site, reader: Node, side: str) -> Tensor:
-        """The share `(1, n)` of the root's own slope."""
-        x, relaxation = self.search.state.table[site.name], self.search.relaxation(reader.op)
-        low, high = (getattr(end, side).flatten(1)[:, site.index] for end in relaxation.range(reader.op, x))
-        own = getattr(self.search.state.lines[reader.name].slopes, side).flatten(1)[:, site.index]
-        return packed(((own - low) / (high - low).clamp(min=1e-30)).nan_to_num(0.0).clamp(0, 1)).cpu()
+        """The share `(1, n)` of the root's own slope, between the ends that a proof knows: an interval that ends at zero
+        in the search may end beyond it in a proof, by rounding alone, and then leaves a choice."""
+        x, op = self.proving.state.table[site.name], self.proving.state.graph.by_name[reader.name].op
+        index, ends = site.index.cpu(), self.proving.relaxation(op).range(op, x)
+        low, high = (getattr(end, side).flatten(1)[:, index] for end in ends)
+        own = getattr(self.search.state.lines[reader.name].slopes, side).flatten(1).cpu().double()[:, index]
+        return packed(((own - low) / (high - low).clamp(min=1e-30)).nan_to_num(0.0).clamp(0, 1))
 
 
 def known(state: State, table: Mapping[str, Interval]) -> State:
