@@ -52,9 +52,10 @@ def holds(query: Query, assignment: Assignment, meant: Mapping[Entry, Fraction] 
     of such an input alone are asked of them.
     """
     meant = meant or {}
+    flat = {name: array.reshape(-1).tolist() for name, array in assignment.items()}  # pictures have a million bounds
     for ends, sign in ((query.least, 1), (query.greatest, -1)):
         for entry, end in ends.items():
-            value = assignment[entry.name].reshape(-1)[entry.index].item()
+            value = flat[entry.name][entry.index]
             if entry not in meant and not (value >= end if sign > 0 else value <= end):
                 return False
     return all(_true(formula, assignment, meant) for formula in query.assertions)
