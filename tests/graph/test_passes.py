@@ -79,6 +79,18 @@ def test_a_minimum_of_two_needs_one_relu() -> None:
     assert torch.allclose(graph(x)[:, 0], x.amin(1), rtol=1e-14, atol=1e-14)
 
 
+def test_pairs_that_only_make_a_line_leave_no_relu() -> None:
+    """relu(x + 1) - relu(-x - 1) = x + 1: networks whose ReLUs were split, to be harder, have whole layers of these."""
+    builder, eye = Builder("x", (2,)), torch.eye(2).double()
+    two = builder.add(Linear(torch.cat([eye, -eye]), torch.tensor([1.0, 0, -1, 0]).double()), "x", name="two")
+    relu = builder.add(Relu(), two, name="relu")
+    line = builder.add(Linear(torch.cat([eye, -eye], 1), torch.tensor([0.0, 3]).double()), relu, name="line")
+    graph = simplified(builder.finish(line, {}))
+    assert relus(graph) == 0
+    x = small(torch.Generator().manual_seed(0), 20, 2)
+    assert torch.equal(graph(x), x + torch.tensor([1.0, 3]))
+
+
 def test_a_sum_that_rounds_keeps_both() -> None:
     """1 + 2^-60 is no float64: nothing is rewritten there."""
     builder = Builder("x", (1,))

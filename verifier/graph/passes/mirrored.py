@@ -40,14 +40,15 @@ def _without_mirrored(graph: Graph, relu: Node) -> Graph:
     if not len(first) or len(sums) < len(totals):
         return graph
     bends = (torch.cat(list(sums.values())) != 0).any(0)
-    if not bool(bends.any()):
-        return graph
     straight = _rows(source, f"{source.name}~straight", first)
-    bent = _rows(source, source.name, bends.nonzero().flatten())
-    replaced = {source.name: [bent, straight], relu.name: [replace(relu, shape=bent.shape)]}
+    replaced: dict[str, list[Node]] = {source.name: [straight], relu.name: []}
+    if bool(bends.any()):
+        bent = _rows(source, source.name, bends.nonzero().flatten())
+        replaced = {source.name: [bent, straight], relu.name: [replace(relu, shape=bent.shape)]}
     for node in readers:
-        products = Linear(sums[node.name][:, bends], _bias(node)), Linear(-_weight(node)[:, second])
-        replaced[node.name] = _sum(node, products, (relu.name, straight.name))
+        lines = (straight.name, -_weight(node)[:, second])
+        parts = [(relu.name, sums[node.name][:, bends]), lines] if bool(bends.any()) else [lines]
+        replaced[node.name] = _sum(node, parts)
     return replace(graph, nodes=tuple(n for node in graph.nodes for n in replaced.get(node.name, [node])))
 
 
@@ -101,8 +102,12 @@ def _rows(source: Node, name: str, index: Tensor) -> Node:
     return Node(name, Linear(source.op.weight[index], bias), source.inputs, (*source.shape[:-1], len(index)))
 
 
-def _sum(node: Node, products: tuple[Linear, Linear], inputs: tuple[str, str]) -> list[Node]:
-    """A node, under its own name, as a sum of two products."""
+def _sum(node: Node, parts: list[tuple[str, Tensor]]) -> list[Node]:
+    """A node, under its own name, as a sum of products: names of what they read, and weights."""
+    if len(parts) == 1:
+        ((read, weight),) = parts
+        return [replace(node, op=Linear(weight, _bias(node)), inputs=(read,))]
     names = f"{node.name}~bent", f"{node.name}~straight"
-    parts = [Node(n, p, (i,), node.shape) for n, p, i in zip(names, products, inputs, strict=True)]
-    return [*parts, Node(node.name, Sum((1, 1)), names, node.shape)]
+    ops = [Linear(weight, bias) for (_, weight), bias in zip(parts, (_bias(node), None), strict=True)]
+    products = [Node(n, op, (read,), node.shape) for n, op, (read, _) in zip(names, ops, parts, strict=True)]
+    return [*products, Node(node.name, Sum((1, 1)), names, node.shape)]
