@@ -125,8 +125,8 @@ class Relaxed:
         return found
 
     def _start(self, site: Site, reader: Node, side: str) -> Tensor:
-        """The share `(1, n)` of the root's own slope, between the ends that a proof knows: an interval that ends at zero
-        in the search may end beyond it in a proof, by rounding alone, and then leaves a choice."""
+        """The share `(1, n)` of the root's own slope, between the ends that a proof knows: where the search's interval
+        ends at zero, a proof's may end beyond it by a hair, and then leaves a choice."""
         x, op = self.proving.state.table[site.name], self.proving.state.graph.by_name[reader.name].op
         index, ends = site.index.cpu(), self.proving.relaxation(op).range(op, x)
         low, high = (getattr(end, side).flatten(1)[:, index] for end in ends)
