@@ -1,8 +1,8 @@
 """Intervals of all nodes and bounds of rows, from the slopes that a certificate proposes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
 
 import numpy as np
@@ -18,7 +18,7 @@ from verifier.graph.op import Affine, Input
 
 Known = Mapping[str, tuple[Array, Array]]
 NOTHING: Known = MappingProxyType({})
-ENTRIES = 2**22  # of the largest coefficient array that one walk may hold
+ENTRIES = 2**18  # of the largest coefficient array of a walk, which then stays in the cache; 2**22 took twice as long
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,23 +116,24 @@ class Recipe:
         for reader in self.network.graph.nodes:
             if reader.name in self.network.rules and node.name in reader.inputs:
                 open_ |= ~self.network.rules[reader.name].linear(table.lower[node.name], table.upper[node.name])[0]
-        walk = Walk(table, table.lines)
         order = np.argsort(~open_, axis=1, kind="stable")[:, : int(open_.sum(1).max(initial=0))]
-        for columns in chunks(order.shape[1], 2 * len(order) * self.widest):
-            self._improve(table, node.name, order[:, columns].T, walk)
+        usual = Walk(table, table.lines)
+        self._improve(table, node.name, order.T, lambda part: usual)
         for index, shares in self.starts.get(node.name, []):
-            for part in chunks(len(index), 2 * self.widest):
-                rows = np.r_[part.start : part.stop, len(index) + part.start : len(index) + part.stop]
-                self._improve(table, node.name, index[part, None], Walk(table, shares.lines(table, rows)))
+            self._improve(table, node.name, index[:, None], partial(self._proposed, table, shares, len(index)))
 
-    def _improve(self, table: Table, name: str, index: Array, walk: Walk) -> None:
+    def _proposed(self, table: Table, shares: Shares, count: int, part: slice) -> Walk:
+        """With slopes for the lower and then the upper bounds of a part of `count` entries."""
+        rows = np.r_[part.start : part.stop, count + part.start : count + part.stop]
+        return Walk(table, shares.lines(table, rows))
+
+    def _improve(self, table: Table, name: str, index: Array, walk: Callable[[slice], Walk]) -> None:
         """Bound the entries `index (S, B)` of a node from both sides."""
-        rows = self.network.numbers.zeros((*index.shape, table.lower[name].shape[1]))
-        np.put_along_axis(rows, index[..., None], 1, axis=2)
-        bound = walk.bound(name, np.concatenate([rows, -rows]))[0]
         boxes = np.arange(index.shape[1])
         lower, upper = table.lower[name].copy(), table.upper[name].copy()
-        lower[boxes, index], upper[boxes, index] = bound[: len(index)], -bound[len(index) :]
+        for part in chunks(len(index), 2 * len(boxes) * self.widths[name]):
+            count, bound = len(index[part]), walk(part).entries(name, index[part])
+            lower[boxes, index[part]], upper[boxes, index[part]] = bound[:count], -bound[count:]
         table.improve(name, lower, upper)
 
     def bounded(self, table: Table, rows: Array, offset: Array) -> tuple[Array, Array | None, Array]:
@@ -140,16 +141,19 @@ class Recipe:
         and the best bounds `(S, B)`."""
         start = self.network.graph.output
         stops = frozenset(self.network.rules) if self.level else frozenset()
-        linear, arrived = Walk(table, table.lines, stops).bound(start, rows)
+        walk, parts = Walk(table, table.lines, stops), chunks(len(rows), rows.shape[1] * self.widest)
+        found = [walk.bound(start, rows[part]) for part in parts]
+        linear, coefficients = np.concatenate([x for x, _ in found]), [a for _, a in found if a is not None]
+        arrived = np.concatenate(coefficients) if len(coefficients) == len(found) else None
         best = np.maximum(linear, self._direct(table, rows))
         for first, shares in self.rows:
             count = max((len(x) for sides in shares.values.values() for x in sides.values()), default=0)
             part = slice(first, min(first + count, len(rows)))
             for at in chunks(part.stop - part.start, self.widest):
                 asked = slice(first + at.start, first + at.stop)
-                found = Walk(table, shares.lines(table, at)).bound(start, rows[asked])[0]
+                tried = Walk(table, shares.lines(table, at)).bound(start, rows[asked])[0]
                 best = best.copy()
-                best[asked] = np.where(found > best[asked], found, best[asked])
+                best[asked] = np.where(tried > best[asked], tried, best[asked])
         below = self.network.numbers.below
         return below(linear, offset), arrived, below(best, offset)
 
@@ -164,9 +168,16 @@ class Recipe:
         return np.where(alone, value, -np.inf)
 
     @cached_property
+    def widths(self) -> Mapping[str, int]:
+        """Of each node, entries of the largest one that it is computed from."""
+        found: dict[str, int] = {}
+        for node in self.network.graph.nodes:
+            found[node.name] = max([size(node.shape), *(found[name] for name in node.inputs)])
+        return found
+
+    @property
     def widest(self) -> int:
-        """Entries of the largest node."""
-        return max(size(node.shape) for node in self.network.graph.nodes)
+        return self.widths[self.network.graph.output]
 
 
 def chunks(count: int, entries: int) -> Sequence[slice]:

@@ -74,8 +74,7 @@ class Forest:
     def unproved(self, lower: Array, upper: Array) -> list[tuple[int, Array, Array]]:
         """Leaves without a proof, of the questions' boxes `(B, n)`: the question and what is left of the leaf."""
         count, failed = len(lower), []
-        rows = max(len(self.asked.rows), self.recipe.widest)
-        most = max(1, ENTRIES // (rows * self.recipe.widest))
+        most = max(1, ENTRIES // self.recipe.widest)
         clauses = np.ones((count, int(self.asked.clause.max()) + 1), dtype=bool)
         waiting = [Boxes(np.arange(count), np.arange(count), lower, upper, clauses, self._nothing(count))]
         while waiting:

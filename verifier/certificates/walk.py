@@ -142,11 +142,35 @@ class Walk:
         In a box each row is at least its bound plus `|coefficient| * t`, `t` the distance from the end where the row
         is least.
         """
-        table, network = self.table, self.table.network
+        numbers = self.table.network.numbers
+        zero = numbers.zeros(rows.shape[:2])
+        return self._back(start, {start: rows}, zero, zero + numbers.tiny)
+
+    def entries(self, start: str, index: Array) -> Array:
+        """Lower bounds `(2S, B)` of the entries `index (S, B)` of a node, then of their negatives. The first step is
+        taken once for each entry, whatever the box and the sign."""
+        network, node = self.table.network, self.table.network.graph.by_name[start]
+        numbers, boxes = network.numbers, np.arange(index.shape[1])
+        which, place = np.unique(index, return_inverse=True)
+        place = place.reshape(index.shape)
+        one = numbers.zeros((len(which), self.table.lower[start].shape[1]))
+        one[np.arange(len(which)), which] = 1
+        op = network.maps.get(start)
+        if op is None or start in self.stops or start in self.pulls:
+            return self.bound(start, _signed(one[place]))[0]
+        pending: dict[str, Array] = {}
+        for name, part in zip(node.inputs, op.transpose(one), strict=True):
+            pending[name] = pending[name] + part if name in pending else part
+        offset = numbers.zeros(one.shape[1:]) if op.offset is None else op.offset
+        reach = self.table.reach[start]
+        lost = network.gammas[start] * 2 * reach[boxes, index] + numbers.tiny * (2 + reach.sum(-1))
+        pending = {name: _signed(part[place]) for name, part in pending.items()}
+        return self._back(start, pending, _signed(offset[index]), np.concatenate([lost, lost]))[0]
+
+    def _back(self, start: str, pending: dict[str, Array], total: Array, lost: Array) -> tuple[Array, Array | None]:
+        """From the coefficients that wait at nodes up to `start` to the input."""
+        table, network, arrived = self.table, self.table.network, None
         numbers, nodes = network.numbers, network.graph.nodes
-        pending, arrived = {start: rows}, None
-        total = numbers.zeros(rows.shape[:2])
-        lost = total + numbers.tiny
         last = [node.name for node in nodes].index(start)
         for node in reversed(nodes[: last + 1]):
             pull = self.pulls.get(node.name)
@@ -180,19 +204,17 @@ class Walk:
             value = numbers.zeros((1, 1)) if op.offset is None else numbers.dot(a, op.offset[None])
             return value, table.reach[node.name], tuple(p.reshape(*a.shape[:2], -1) for p in parts)
         down = np.minimum(a, 0)
-        up = a - down
         if isinstance(node.op, Input) or node.name in self.stops:
-            value = numbers.dot(up, table.lower[node.name]) + numbers.dot(down, table.upper[node.name])
+            value = numbers.dot(a - down, table.lower[node.name]) + numbers.dot(down, table.upper[node.name])
             return value, table.magnitude(node.name), ()
         line, group = self.lines[node.name], table.network.rules[node.name].group
         value = numbers.dot(down, line.greatest)
         ends = abs(line.greatest)
         if line.least is not None:
-            value, ends = value + numbers.dot(up, line.least), np.maximum(ends, abs(line.least))
+            value, ends = value + numbers.dot(a - down, line.least), np.maximum(ends, abs(line.least))
         reach = ends + self._slopes(node, line, group)
-        if group > 1:
-            up, down = np.repeat(up, group, -1), np.repeat(down, group, -1)
-        return value, reach, (up * line.low + down * line.high,)
+        a = np.repeat(a, group, -1) if group > 1 else a
+        return value, reach, (a * np.where(a < 0, line.high, line.low),)
 
     def _slopes(self, node: Node, line: Lines, group: int) -> Array:
         """The largest slope times the largest argument, summed over a group."""
@@ -201,3 +223,7 @@ class Walk:
             return magnitude  # slopes up to 1
         size = np.maximum(abs(line.low), abs(line.high)) * magnitude
         return size.reshape(*size.shape[:-1], -1, group).sum(-1)
+
+
+def _signed(x: Array) -> Array:
+    return np.concatenate([x, -x])
