@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from verifier.graph.op import Affine
-from verifier.graph.ops.dense import Linear
 from verifier.numerics import flat
 from verifier.regions.box import pair
-from verifier.relaxations.relaxation import Lines, Relaxation
+from verifier.relaxations.relaxation import Lines, Relaxation, Slopes
 
 
 class Coefficient(ABC):
@@ -59,10 +58,10 @@ class Dense(Coefficient):
         return self.values
 
     def dot(self, x: Tensor) -> Tensor:
-        return pair(flat(self.values, 2), flat(x, 1))
+        return contract(once(self.values), x)
 
     def magnitude_dot(self, x: Tensor) -> Tensor:
-        return pair(flat(self.values.abs(), 2), flat(x, 1))
+        return contract(once(self.values).abs(), x)
 
     def through(self, op: Affine, shapes: Sequence[torch.Size]) -> tuple[Coefficient, ...]:
         parts = op.transport(self.values.flatten(0, 1), shapes)
@@ -70,21 +69,64 @@ class Dense(Coefficient):
 
     def relax(self, relaxation: Relaxation, lines: Lines) -> tuple[Coefficient, Tensor]:
         """`A f(x)` is least on the lower line where `A > 0`, on the upper one where `A < 0`."""
-        down = self.values.clamp(max=0)
-        constant = self.values.new_zeros(self.values.shape[:2])
+        values = once(self.values)
+        down = values.clamp(max=0)
+        constant = values.new_zeros(values.shape[:2])
         if lines.greatest is not None:
             constant = constant + contract(down, lines.greatest)
         if lines.least is not None:
-            constant = constant + contract(self.values - down, lines.least)
+            constant = constant + contract(values - down, lines.least)
         lower, upper = lines.slopes.lower, lines.slopes.upper
-        values = torch.addcmul(relaxation.spread(self.values) * lower, relaxation.spread(down), upper - lower)
+        if lower.dim() == upper.dim() == values.dim() < relaxation.spread(values).dim():
+            return Grouped(values - down, down, lines.slopes), constant
+        values = torch.addcmul(relaxation.spread(values) * lower, relaxation.spread(down), upper - lower)
         return Dense(values), constant
 
     def plus(self, other: Coefficient) -> Coefficient:
         return Dense(self.values + other.dense())
 
     def with_negative(self) -> Coefficient:
-        return Dense(torch.cat([self.values, -self.values]))
+        values = once(self.values)
+        return Dense(torch.cat([values, -values]).expand(-1, *self.values.shape[1:]))
+
+
+@dataclass(frozen=True, eq=False)
+class Grouped(Coefficient):
+    """What the lines of functions of several entries make of coefficients: `positive * lower + negative * upper`, with
+    parts `(S, B, *)` and slopes `(B, *, group)` that are not multiplied yet: often the next op adds most of it up."""
+
+    positive: Tensor
+    negative: Tensor
+    slopes: Slopes
+
+    def dense(self) -> Tensor:
+        return torch.addcmul(
+            self.positive.unsqueeze(-1) * self.slopes.lower, self.negative.unsqueeze(-1), self.slopes.upper
+        )
+
+    def dot(self, x: Tensor) -> Tensor:
+        low, high = ((slope * x).sum(-1) for slope in (self.slopes.lower, self.slopes.upper))
+        return contract(self.positive, low) + contract(self.negative, high)
+
+    def magnitude_dot(self, x: Tensor) -> Tensor:
+        low, high = ((slope.abs() * x).sum(-1) for slope in (self.slopes.lower, self.slopes.upper))
+        return contract(self.positive, low) - contract(self.negative, high)
+
+    def through(self, op: Affine, shapes: Sequence[torch.Size]) -> tuple[Coefficient, ...]:
+        below = op.transport_grouped(self.positive, self.slopes.lower, shapes)
+        above = op.transport_grouped(self.negative, self.slopes.upper, shapes)
+        if below is None or above is None:
+            return Dense(self.dense()).through(op, shapes)
+        return tuple(Dense(a + b) for a, b in zip(below, above, strict=True))
+
+    def relax(self, relaxation: Relaxation, lines: Lines) -> tuple[Coefficient, Tensor]:
+        return Dense(self.dense()).relax(relaxation, lines)
+
+    def plus(self, other: Coefficient) -> Coefficient:
+        return Dense(self.dense()).plus(other)
+
+    def with_negative(self) -> Coefficient:
+        return Dense(self.dense()).with_negative()
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,9 +148,8 @@ class Unit(Coefficient):
         return self.dot(x)
 
     def through(self, op: Affine, shapes: Sequence[torch.Size]) -> tuple[Coefficient, ...]:
-        if isinstance(op, Linear) and self.shape.numel() == len(op.weight):
-            return (Dense(op.weight[self.index].unflatten(2, shapes[0])),)
-        return Dense(self.dense()).through(op, shapes)
+        parts = op.entries(self.index, shapes, self.like)
+        return Dense(self.dense()).through(op, shapes) if parts is None else tuple(Dense(part) for part in parts)
 
     def relax(self, relaxation: Relaxation, lines: Lines) -> tuple[Coefficient, Tensor]:
         return Dense(self.dense()).relax(relaxation, lines)
@@ -120,8 +161,18 @@ class Unit(Coefficient):
         return Dense(self.dense()).with_negative()
 
 
+def once(values: Tensor) -> Tensor:
+    """`(S, B, *)` with a single entry for each axis of `*` along which one number is repeated."""
+    for axis in range(2, values.dim()):
+        if values.stride(axis) == 0 and values.shape[axis] > 1:
+            values = values.narrow(axis, 0, 1)
+    return values
+
+
 def contract(a: Tensor, x: Tensor) -> Tensor:
-    """`sum(a * x)` for `a (S, B, *)` and `x (B, *)`, `(1, *)` or `(S, B, *)`: `(S, B)`."""
+    """`sum(a * x)` for `a (S, B, *)` and `x (B, *)`, `(1, *)` or `(S, B, *)`: `(S, B)`. A single entry along an axis of
+    `a` stands for all."""
     if x.dim() == a.dim():
         return flat(a * x, 2).sum(2)
-    return pair(flat(a, 2), flat(x, 1))
+    alone = [axis - 1 for axis in range(2, a.dim()) if a.shape[axis] == 1 < x.shape[axis - 1]]
+    return pair(flat(a, 2), flat(x.sum(alone, keepdim=True) if alone else x, 1))

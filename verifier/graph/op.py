@@ -77,6 +77,27 @@ class Affine(Op):
             total = (out * coefficient).sum()  # given apart, coefficients would make torch import sympy: 0.8 s
             return torch.autograd.grad(total, zeros, create_graph=coefficient.requires_grad)
 
+    def entries(self, index: Tensor, shapes: Sequence[torch.Size], like: Tensor) -> tuple[Tensor, ...] | None:
+        """`transport` of single entries of the output: those at `index (S, B)` of the flattened one, each with a
+        coefficient of 1, as `(S, B, *in)` for each argument; None where that is best done by `transport`."""
+        return None
+
+    def transport_grouped(
+        self, coefficient: Tensor, slopes: Tensor, shapes: Sequence[torch.Size]
+    ) -> tuple[Tensor, ...] | None:
+        """`transport` of `coefficient.unsqueeze(-1) * slopes` without that product, which has an axis more than both
+        what it comes from and what becomes of it; None where nothing is gained.
+
+        Args:
+            coefficient: `(S, B, *)`, where `*` is `out` without its last axis; an axis may have a single entry, which
+                stands for all.
+            slopes: `(B, *out)`.
+
+        Returns:
+            `(S, B, *in)` for each argument.
+        """
+        return None
+
     def at_zero(self, shapes: Sequence[torch.Size], like: Tensor) -> Tensor:
         """The op's offset, `forward(0)`, of shape `(1, *out)`."""
         return self.forward(*(like.new_zeros((1, *shape)) for shape in shapes))

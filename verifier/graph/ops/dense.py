@@ -57,6 +57,12 @@ class Linear(Affine):
             return (coefficient @ self.weight,)
         return (_product(self._sparse[1], coefficient),)
 
+    def entries(self, index: Tensor, shapes: Sequence[torch.Size], like: Tensor) -> tuple[Tensor, ...] | None:
+        """Rows of the weight, of a single vector."""
+        if shapes[0].numel() != self.weight.shape[1]:
+            return None
+        return (self.weight[index].unflatten(2, shapes[0]),)
+
     @cached_property
     def _sparse(self) -> tuple[Tensor, Tensor] | None:
         """The weight and its transpose, where that is worth it."""
@@ -173,6 +179,12 @@ class Reduce(Affine):
 
     def forward(self, *args: Tensor) -> Tensor:
         return args[0].sum(dim=[a + 1 for a in self.axes], keepdim=self.keepdim) if self.axes else args[0]
+
+    def transport(self, coefficient: Tensor, shapes: Sequence[torch.Size]) -> tuple[Tensor, ...]:
+        """Derived, it would make copies of each coefficient; whoever sees that they are the same may spare himself
+        work."""
+        kept = [1 if axis in self.axes else size for axis, size in enumerate(shapes[0])]
+        return (coefficient.reshape(-1, *kept).expand(-1, *shapes[0]),)
 
     def terms(self, shapes: Sequence[torch.Size], out: torch.Size) -> int:
         return shapes[0].numel() // max(out.numel(), 1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from string import ascii_lowercase
 from typing import ClassVar
 
 import torch
@@ -67,6 +68,21 @@ class Stack(Affine):
 
     def transport(self, coefficient: Tensor, shapes: Sequence[torch.Size]) -> tuple[Tensor, ...]:
         return tuple(unbroadcast(part, shape) for part, shape in zip(coefficient.unbind(-1), shapes, strict=True))
+
+    def transport_grouped(
+        self, coefficient: Tensor, slopes: Tensor, shapes: Sequence[torch.Size]
+    ) -> tuple[Tensor, ...] | None:
+        """A product of matrices adds up most of what its factors' coefficients are: so does this, as one."""
+        out = slopes.shape[1:-1]
+        if all(shape == out for shape in shapes):
+            return None
+        axes, parts = ascii_lowercase[: len(out)], []
+        for slope, shape in zip(slopes.unbind(-1), shapes, strict=True):
+            wide = (1,) * (len(out) - len(shape)) + tuple(shape)
+            kept = "".join(name for name, size in zip(axes, wide, strict=True) if size != 1)
+            part = torch.einsum(f"YZ{axes},Z{axes}->YZ{kept}", coefficient, slope)
+            parts.append(part.reshape(*part.shape[:2], *shape))
+        return tuple(parts)
 
     def terms(self, shapes: Sequence[torch.Size], out: torch.Size) -> int:
         return out.numel()  # generous: transposed, broadcast axes are summed

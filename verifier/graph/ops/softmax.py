@@ -43,6 +43,24 @@ class Differences(Affine):
         """Row `i` gives entry `i + k` what stands in column `k`, and takes all of it from its own."""
         return (_received(coefficient) - coefficient.sum(-1),)
 
+    def entries(self, index: Tensor, shapes: Sequence[torch.Size], like: Tensor) -> tuple[Tensor, ...] | None:
+        size = shapes[0][-1]
+        row, place = index // (size - 1), index % (size - 1)
+        other = row - row % size + (row + 1 + place) % size
+        found = like.new_zeros((*index.shape, shapes[0].numel()))
+        found = found.scatter(2, row.unsqueeze(2), -1.0).scatter(2, other.unsqueeze(2), 1.0)
+        return (found.unflatten(2, shapes[0]),)
+
+    def transport_grouped(
+        self, coefficient: Tensor, slopes: Tensor, shapes: Sequence[torch.Size]
+    ) -> tuple[Tensor, ...] | None:
+        """Of each row of differences all that reaches an entry is a matrix, which all coefficients share."""
+        size = slopes.shape[-2]
+        place = torch.arange(size, device=slopes.device)
+        moved = torch.cat([-slopes.sum(-1, keepdim=True), slopes], dim=-1)
+        matrix = moved[..., place[:, None], (place - place[:, None]) % size]
+        return (torch.einsum("YZ...i,Z...ij->YZ...j", coefficient, matrix),)
+
     def terms(self, shapes: Sequence[torch.Size], out: torch.Size) -> int:
         return 2 * out[-2]
 
