@@ -1,12 +1,12 @@
-"""Windows are only a way to store coefficients: every operation on them equals the one on all coefficients."""
+"""There are several ways to store coefficients: every operation on them equals the one on all coefficients."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
 
-from verifier.bounding.coefficient import Coefficient, Dense, Unit
+from verifier.bounding.coefficient import Coefficient, Dense, Grouped, Unit
 from verifier.bounding.windows import Windows
 from verifier.graph.op import Affine
 from verifier.graph.ops.conv import Conv, ConvTranspose
@@ -38,7 +38,16 @@ def samples(seed: int) -> list[Sample]:
     found.append(first.through(reached, [before])[0])
     strided = Conv(torch.randn(3, 3, 2, 2, generator=gen, dtype=torch.float64), None, (2, 1), (0, 1), (1, 1), 1)
     found.append(found[-1].through(strided, [torch.Size((1, 3, 14, 4))])[0])
-    return [Sample(c, Dense(c.dense()), torch.Size(c.dense().shape[2:])) for c in found]
+    found += [*groups(gen, 7), *groups(gen, 1)]
+    found.append(Dense(torch.randn(4, 3, 1, 2, 1, 6, generator=gen, dtype=torch.float64).expand(-1, -1, -1, -1, 7, -1)))
+    return [Sample(c, Dense(c.dense().contiguous()), torch.Size(c.dense().shape[2:])) for c in found]
+
+
+def groups(gen: Generator, height: int) -> Iterator[Grouped]:
+    """What lines of groups of six entries make of rows over `(1, 2, 7)`, or of rows that are the same along the 7."""
+    rows = torch.randn(4, 3, 1, 2, height, generator=gen, dtype=torch.float64)
+    low, high = torch.randn(2, 3, 1, 2, 7, 6, generator=gen, dtype=torch.float64)
+    yield Grouped(rows.clamp(min=0), rows.clamp(max=0), Slopes(low, high))
 
 
 def movers(shape: torch.Size, seed: int) -> list[tuple[Affine, list[torch.Size]]]:
@@ -66,6 +75,14 @@ def movers(shape: torch.Size, seed: int) -> list[tuple[Affine, list[torch.Size]]
             ConvTranspose(normal(2, channels, 2, 2), None, (1, 1), (0, 0), (0, 0), (1, 1), 1),
             [torch.Size((n, 2, height - 1, width - 1))],
         ),
+        (
+            ConvTranspose(normal(2, channels, 3, 2), None, (2, 1), (1, 0), (0, 0), (1, 1), 1),
+            [torch.Size((n, 2, (height + 1) // 2, width - 1))],
+        ),
+        (
+            ConvTranspose(normal(channels, 1, 2, 2), None, (3, 2), (0, 1), (1, 1), (1, 2), channels),
+            [torch.Size((n, channels, height // 3, width // 2))],
+        ),
         (Shift(normal(channels, 1, 1)), [shape]),
         (Scale(normal(channels, 1, 1)), [shape]),
         (Scale(normal(*shape)), [shape]),
@@ -80,7 +97,7 @@ def movers(shape: torch.Size, seed: int) -> list[tuple[Affine, list[torch.Size]]
 
 
 def equal(small: Coefficient, whole: Coefficient, what: str) -> None:
-    assert torch.allclose(small.dense(), whole.dense(), rtol=1e-9, atol=1e-9), f"{what} of windows differs"
+    assert torch.allclose(small.dense(), whole.dense(), rtol=1e-9, atol=1e-9), f"{what} of what is stored small differs"
 
 
 def law_sums(sample: Sample, seed: int) -> None:

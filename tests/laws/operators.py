@@ -99,6 +99,29 @@ def law_transport(op: Affine, shapes: Shapes, seed: int = 0) -> None:
     assert torch.allclose(left, right), f"{op.label}: <A, f(x) - f(0)> is not <transport(A), x>"
 
 
+def law_short_cuts(op: Affine, shapes: Shapes, seed: int = 0) -> None:
+    """Single entries, and coefficients times slopes of groups, are moved as `transport` moves them all."""
+    gen, out, batch = Generator().manual_seed(seed), out_shape(op, shapes), 2
+    index = torch.randint(0, out.numel(), (3, batch), generator=gen)
+    units = torch.zeros(3, batch, out.numel(), dtype=torch.float64).scatter(2, index.unsqueeze(2), 1.0)
+    _equal_parts(op, shapes, units.unflatten(2, out), op.entries(index, sizes(shapes), units))
+    if not out:
+        return
+    slopes = torch.randn((batch, *out), generator=gen, dtype=torch.float64)
+    for alone in (-1, *range(len(out) - 1)):
+        size = [1 if axis == alone else n for axis, n in enumerate(out[:-1])]
+        rows = torch.randn((3, batch, *size), generator=gen, dtype=torch.float64)
+        _equal_parts(op, shapes, rows.unsqueeze(-1) * slopes, op.transport_grouped(rows, slopes, sizes(shapes)))
+
+
+def _equal_parts(op: Affine, shapes: Shapes, rows: Tensor, parts: tuple[Tensor, ...] | None) -> None:
+    """Rows `(S, B, *out)` and what became of them."""
+    if parts is None:
+        return
+    for part, whole in zip(parts, op.transport(rows.flatten(0, 1), sizes(shapes)), strict=True):
+        assert torch.allclose(part, whole.unflatten(0, rows.shape[:2])), f"{op.label}: a short cut leads elsewhere"
+
+
 def law_abs(op: Affine, shapes: Shapes, seed: int = 0) -> None:
     """The interval image is the exact one: from the absolute values of the matrix."""
     gen = Generator().manual_seed(seed)

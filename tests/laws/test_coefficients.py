@@ -1,4 +1,4 @@
-"""Windows and whole rows, operation by operation."""
+"""Rows that are stored small, and whole ones, operation by operation."""
 
 from collections.abc import Callable
 
@@ -11,6 +11,6 @@ LAWS = [law_plus, law_relax, law_sums, law_through]
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
 @pytest.mark.parametrize("seed", range(4))
-def test_windows_equal_whole_rows(law: Callable[[Sample, int], None], seed: int) -> None:
+def test_what_is_stored_small_equals_whole_rows(law: Callable[[Sample, int], None], seed: int) -> None:
     for sample in samples(seed):
         law(sample, seed)
