@@ -43,15 +43,18 @@ def clipped(boxes: Boxes, base: Tensor, coefficient: Tensor, clause: Tensor, onc
     """
     shape, slope = boxes.lower.shape, coefficient.flatten(2)
     whole = Rest(boxes.lower.flatten(1), boxes.upper.flatten(1))
-    low, high, open_ = whole.upper, whole.lower, boxes.open.clone()
+    low, high, open_ = whole.upper.clone(), whole.lower.clone(), boxes.open.clone()
     for k in range(open_.shape[1]):
-        mine = clause == k
-        rest = remaining(whole, base[mine], slope[mine], once)
+        at, mine = open_[:, k].nonzero().flatten(), (clause == k).nonzero().flatten()
+        if not len(at):
+            continue
+        rows = mine.unsqueeze(1), at
+        rest = remaining(Rest(whole.lower[at], whole.upper[at]), base[rows], slope[rows], once)
         if not once:
-            open_[:, k] &= ~rest.empty
-        keep = open_[:, k : k + 1]
-        low = torch.where(keep, torch.minimum(low, rest.lower), low)
-        high = torch.where(keep, torch.maximum(high, rest.upper), high)
+            open_[at, k] = ~rest.empty
+        keep = open_[at, k].unsqueeze(1)
+        low[at] = torch.where(keep, torch.minimum(low[at], rest.lower), low[at])
+        high[at] = torch.where(keep, torch.maximum(high[at], rest.upper), high[at])
     return replace(boxes, lower=low.reshape(shape), upper=high.reshape(shape), open=open_)
 
 
