@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mpmath import mpf
 
-from verifier.certificates.curves import curve
+from verifier.certificates import curves
+from verifier.certificates.curved import Curved
+from verifier.certificates.curves import Piece, curve
 from verifier.certificates.numbers import Numbers
 from verifier.certificates.rules import rule
 from verifier.errors import UnsupportedModel
@@ -165,10 +167,10 @@ def test_overflow_says_nothing(op: Op, exact: Exact) -> None:
 def test_facts(op: Op, exact: Exact) -> None:
     """Values and derivatives are as exact as promised, and derivatives rise or fall as pieces say."""
     gen, facts = np.random.default_rng(1), curve(op)
-    x = np.sort(np.concatenate([gen.normal(size=60) * s for s in (0.01, 1.0, 4.0, 30.0)]))
+    x = np.sort(np.concatenate([gen.normal(size=14) * s for s in (0.01, 1.0, 4.0, 30.0)]))
     x = x[np.array([defined(op, v) for v in x.tolist()])]
-    gamma = Numbers().gamma(facts.units)
-    with mpmath.workdps(4 * DIGITS), np.errstate(all="ignore"):
+    gamma = Numbers().gamma(facts.roundings)
+    with mpmath.workdps(3 * DIGITS), np.errstate(all="ignore"):
         for piece in facts.pieces(np.array(x)):
             inside = (x > piece.lower) & (x < piece.upper)
             at, sign = x[inside], np.broadcast_to(piece.sign, x.shape)[inside]
@@ -213,3 +215,43 @@ def test_far_parameters_have_no_rule(op: Op) -> None:
 def test_fractions_have_no_roots() -> None:
     with pytest.raises(UnsupportedModel, match="without --exact"):
         rule(ops.Power(0.5), (2,), Numbers(exact=True))
+
+
+def _holds(op: Op, exact: Exact, seeds: int = 12) -> None:
+    """The law above, for several seeds and slopes between the usual ones."""
+    for seed in range(seeds):
+        gen = np.random.default_rng(seed)
+        ends = np.sort(gen.normal(size=(2, 1, 8)) * gen.choice([0.1, 1.0, 3.0], 8), axis=0)
+        with np.errstate(all="ignore"):
+            least, most = rule(op, (8,), Numbers()).range(*ends)[0]
+        enclosed(op, exact, *ends, least + gen.random((1, 8)) * (most - least), points(gen, *ends))
+
+
+def _trusting(self: Curved, piece: Piece, a: np.ndarray, b: np.ndarray, slope: np.ndarray, side: int) -> np.ndarray:
+    near, far = self._bracket(piece, a, b, slope, side)
+    return np.minimum(self._height(near, slope, side), self._height(far, slope, side))
+
+
+@pytest.mark.parametrize("op", [0, 1, 6, 18], ids=lambda k: NAMES[k])
+def test_the_law_notices_a_point_that_is_trusted(op: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    function, exact = FUNCTIONS[op]
+    _holds(function, exact)
+    monkeypatch.setattr(Curved, "_tangents", _trusting)
+    monkeypatch.setattr("verifier.certificates.curved.HALVINGS", 3)
+    monkeypatch.setattr("verifier.certificates.curves._artanh", lambda slope: 0 * slope + 0.5)
+    monkeypatch.setattr("verifier.certificates.curves._turned", lambda start, sign, slope: start + 0 * slope)
+    with pytest.raises(AssertionError):
+        _holds(function, exact)
+
+
+def test_the_law_notices_a_wrong_bend(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("verifier.certificates.curves._silu", curves._gelu)
+    with pytest.raises(AssertionError):
+        _holds(ops.Silu(), FUNCTIONS[17][1], 40)
+
+
+def test_the_law_notices_rounding_that_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Numbers, "gamma", lambda self, terms: 0.0)
+    monkeypatch.setattr(Numbers, "tiny", 0.0)
+    with pytest.raises(AssertionError):
+        _holds(ops.Exp(), mpmath.exp)

@@ -24,7 +24,7 @@ class Curved(Rule):
         super().__init__(op, shape, numbers)
         self.inexact()
         self.curve = curve(op)
-        self.gamma = float(numbers.gamma(self.curve.units))
+        self.gamma = float(numbers.gamma(self.curve.roundings))
 
     def linear(self, lower: Array, upper: Array) -> tuple[Array, Array]:
         """At a point any slope does."""

@@ -1,8 +1,9 @@
 """Facts about smooth functions that the checker trusts: values, derivatives, and where they bend.
 
-numpy's functions, and the few lines here, are taken to be right to `Curve.units` units in the last place of the result
-plus as many of `steep * |x|`, and of `steep` for derivatives; numpy claims 4, the C library of usual machines 1. An
-inflection point that is off by e makes a piece less convex than it is said to be by about e^3, so 16 digits are plenty.
+numpy's functions, and the few lines here, are taken to be right to `Curve.roundings` roundings (half units in the last
+place) of the result plus as many of `steep * |x|`, and of `steep` for derivatives; numpy claims 4 units, the C library
+of usual machines 1. An inflection point that is off by e makes a piece less convex than it is said to be by about e^3,
+so 16 digits are plenty.
 """
 
 import math
@@ -48,7 +49,7 @@ class Curve:
     steep: float = 0.0
     image: tuple[float, float] = (-INFINITE, INFINITE)
     defined: Callable[[Array, Array], Array] = lambda lower, upper: lower <= upper
-    units: int = 64
+    roundings: int = 64
 
 
 def curve(op: Op) -> Curve:
@@ -189,14 +190,14 @@ def _power(p: float) -> Curve:
     """Powers bend at zero, if at all. What is rounded in `p - 1` enters the derivative with the logarithm of x."""
     if abs(p) > 1e6:
         raise UnsupportedModel(f"the checker has no rule for the power {p:g}")
-    units = 64 if p == round(p) else 2048 * max(1, math.ceil(abs(p)))
+    roundings = 64 if p == round(p) else 2048 * max(1, math.ceil(abs(p)))
     derivative = partial(_slope_of_power, p)
     if p == round(p):
         pieces = _split(derivative, (0.0,), (1 if p % 2 == 0 else -1, 1))
     else:
         pieces = _split(derivative, (), (1 if p < 0 or p > 1 else -1,))
     image = (0.0, INFINITE) if p % 2 == 0 else (-INFINITE, INFINITE)
-    return Curve(lambda x: x**p, pieces, 0.0, image, partial(_defined_power, p), units)
+    return Curve(lambda x: x**p, pieces, 0.0, image, partial(_defined_power, p), roundings)
 
 
 def _slope_of_power(p: float, x: Array) -> Array:
