@@ -3,8 +3,8 @@
     python benchmarks/gpu.py [--reference DIR] [--out FILE]
 
 Checks (any failure ends with exit code 1): evaluation, bounds of every method and memory budget, and verdicts of the
-models that ship agree between CPU and GPU; proofs are the CPU's own. Timings: forward pass, bounds and a survey of a
-hundred images, on both. Says so and does nothing where torch sees no GPU.
+models that ship agree between CPU and GPU; proofs are the CPU's own. Timings: forward pass, bounds, a survey of a
+hundred images and how far a search comes, on both. Says so and does nothing where torch sees no GPU.
 """
 
 import argparse
@@ -22,15 +22,25 @@ from verifier.api import METHODS, bounds, verify_each
 from verifier.formats.datasets import sample
 
 MODELS = {"mnist_dense": 0.03, "mnist_conv": 0.03, "mnist_conv_certified": 0.1, "cifar10_conv": 1 / 255}
+SEARCHED = {"mnist_dense": (5, 0.05), "mnist_conv": (0, 0.06)}  # an image and a radius that seconds don't decide
+SECONDS = 10.0  # for a search
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def question(name: str, count: int) -> tuple[verifier.Model, verifier.Region, verifier.Specification]:
+Question = tuple[verifier.Model, verifier.Region, verifier.Specification]
+
+
+def question(name: str, count: int) -> Question:
+    """The first images of the sample at the model's radius."""
+    return around(name, slice(count), MODELS[name])
+
+
+def around(name: str, which: slice, radius: float) -> Question:
     model = verifier.load(ROOT / "models" / f"{name}.onnx")
     data = sample(model.graph.metadata["dataset"])
-    images = torch.tensor(data.images[:count]).reshape(count, *model.graph.input.shape)
-    region = verifier.linf(images, MODELS[name], 0.0, 1.0)
-    return model, region, verifier.robust(torch.tensor(data.labels[:count]), model.graph.output_shape)
+    images = torch.tensor(data.images[which]).reshape(-1, *model.graph.input.shape)
+    region = verifier.linf(images, radius, 0.0, 1.0)
+    return model, region, verifier.robust(torch.tensor(data.labels[which]), model.graph.output_shape)
 
 
 def seconds(call: Callable[[], object], device: str) -> float:
@@ -86,8 +96,18 @@ def timings(name: str, device: str) -> dict[str, object]:
     for method in METHODS:
         row[method] = seconds(lambda m=method: bounds(model, region, specification, method=m, device=device), device)
     row["survey"] = seconds(lambda: list(verify_each(model, region, specification, device=device)), device)
+    if name in SEARCHED:
+        row["domains"] = domains(name, device)
     row["peak_mb"] = 0 if device == "cpu" else torch.cuda.max_memory_allocated() // 2**20
     return row
+
+
+def domains(name: str, device: str) -> str:
+    """How far branch and bound comes."""
+    place, radius = SEARCHED[name]
+    asked = around(name, slice(place, place + 1), radius)
+    (answer,) = verify_each(*asked, method="bab", device=device, timeout=SECONDS)
+    return getattr(answer.verdict, "detail", type(answer.verdict).__name__)
 
 
 def main() -> int:
