@@ -131,7 +131,13 @@ def law_plus(sample: Sample, seed: int) -> None:
     before = [torch.Size((1, 2, *sample.shape[2:]))]
     small = [sample.small.through(op, before)[0] for op in ways]
     whole = [sample.whole.through(op, before)[0] for op in ways]
-    for a, b in ((0, 1), (1, 0), (2, 1), (0, 2)):
+    down = ConvTranspose(torch.randn(2, channels, 3, 3, generator=gen, dtype=torch.float64), None, (2, 2), (1, 1),
+                         tuple(1 - n % 2 for n in sample.shape[2:]), (1, 1), 1)  # fmt: skip
+    up = Conv(torch.randn(2, 2, 3, 3, generator=gen, dtype=torch.float64), None, (2, 2), (1, 1), (1, 1), 1)
+    between = [torch.Size((1, 2, *((n + 1) // 2 for n in sample.shape[2:])))]  # and back: at a distance that varies
+    small.append(sample.small.through(down, between)[0].through(up, before)[0])
+    whole.append(sample.whole.through(down, between)[0].through(up, before)[0])
+    for a, b in ((0, 1), (1, 0), (2, 1), (0, 2), (0, 3), (3, 1)):
         equal(small[a].plus(small[b]), whole[a].plus(whole[b]), "plus")
         equal(small[a].plus(whole[b]), whole[a].plus(whole[b]), "plus of mixed kinds")
 

@@ -14,9 +14,9 @@ from torch.nn import functional
 
 from verifier.bounding.coefficient import Coefficient, Dense
 from verifier.graph.op import Affine
-from verifier.graph.ops.conv import Conv, transposed
+from verifier.graph.ops.conv import Conv, ConvTranspose, transposed
 from verifier.graph.ops.dense import Scale, Shift, Sum
-from verifier.graph.ops.shape import Pad
+from verifier.graph.ops.shape import Concat, Pad
 from verifier.relaxations.relaxation import Lines, Relaxation
 
 Span = tuple[tuple[int, int], tuple[int, int]]  # least and greatest origin, for both axes
@@ -56,14 +56,8 @@ class Windows(Coefficient):
         (top, bottom), (left, right) = self._overhang()
         _, _, height, width = self.shape
         high, wide = height + top + bottom, width + left + right
-        rows = torch.arange(self.values.shape[-2], device=self.origin.device)
-        columns = torch.arange(self.values.shape[-1], device=self.origin.device)
-        y = self.origin[..., 0, None] + top + rows
-        x = self.origin[..., 1, None] + left + columns
-        place = (y[..., :, None] * wide + x[..., None, :]).flatten(2)[:, :, None, None]
-        flat = self.values.flatten(-2)
-        out = flat.new_zeros(*flat.shape[:-1], high * wide).scatter(-1, place.expand_as(flat), flat)
-        out = out.unflatten(-1, (high, wide))[..., top : top + height, left : left + width]
+        at = self.origin + torch.tensor([top, left], device=self.origin.device)
+        out = self._placed(self.values, at, (high, wide))[..., top : top + height, left : left + width]
         return self._rows(out).unsqueeze(2)
 
     def dot(self, x: Tensor) -> Tensor:
@@ -82,6 +76,11 @@ class Windows(Coefficient):
                 return (replace(self, values=self.values * self.gather(op.weight.expand(1, *self.shape))),)
             case Sum() if all(shape == self.shape for shape in shapes):
                 return tuple(self if sign > 0 else replace(self, values=-self.values) for sign in op.signs)
+            case Concat(axis=1) if all(shape[0] == 1 and shape[2:] == self.shape[2:] for shape in shapes):
+                parts = self.values.split([shape[1] for shape in shapes], dim=3)
+                return tuple(replace(self, values=v, shape=shape) for v, shape in zip(parts, shapes, strict=True))
+            case ConvTranspose() if self._grows_back(op, shapes[0]):
+                return (self._deconvolved(op, shapes[0]),)
             case Pad(pads=((0, 0), (0, 0), (top, _), (left, _))):
                 origin = self.origin - torch.tensor([top, left], device=self.origin.device)
                 span = moved(self.span, (1, 1), (top, left))
@@ -102,11 +101,16 @@ class Windows(Coefficient):
         return replace(self, values=torch.addcmul(self.values * lower, down, rise)), constant
 
     def plus(self, other: Coefficient) -> Coefficient:
-        """Windows that begin at a constant distance from each other have a common frame."""
+        """Windows that begin close to each other have a common frame, by row where their distance varies."""
         if isinstance(other, Windows) and other.values.shape[:3] == self.values.shape[:3]:
             distance = other.origin - self.origin
-            if bool((distance == distance[0, 0]).all()):
-                return self._framed(other, distance[0, 0].tolist())
+            least, most = distance.amin((0, 1)).tolist(), distance.amax((0, 1)).tolist()
+            if least == most:
+                return self._framed(other, least)
+            room = [n + far - near for n, near, far in zip(other.values.shape[-2:], least, most, strict=True)]
+            if room[0] * room[1] < self.shape[2] * self.shape[3]:
+                values = other._placed(other.values, distance - distance.amin((0, 1)), (room[0], room[1]))
+                return self._framed(replace(other, values=values), least)
         return Dense(self.dense() + other.dense())
 
     def with_negative(self) -> Coefficient:
@@ -134,6 +138,17 @@ class Windows(Coefficient):
         )
         origin = self.origin + torch.tensor(first, device=self.origin.device)
         return Windows(total, origin, moved(self.span, (1, 1), (-first[0], -first[1])), self.shape)
+
+    @staticmethod
+    def _placed(values: Tensor, at: Tensor, size: tuple[int, int]) -> Tensor:
+        """`values (S, B, D, C, h, w)` in larger windows of zeros, each at its own place `at (S, B, 2)`."""
+        height, width = values.shape[-2:]
+        rows = at[..., 0, None] + torch.arange(height, device=at.device)
+        columns = at[..., 1, None] + torch.arange(width, device=at.device)
+        place = (rows[..., :, None] * size[1] + columns[..., None, :]).flatten(2)[:, :, None, None]
+        flat = values.flatten(-2)
+        out = flat.new_zeros(*flat.shape[:-1], size[0] * size[1]).scatter(-1, place.expand_as(flat), flat)
+        return out.unflatten(-1, size)
 
     def _overhang(self) -> Span:
         """How far windows hang over the border: before and after, for both axes."""
@@ -167,6 +182,39 @@ class Windows(Coefficient):
         origin = self.origin * steps - torch.tensor(op.padding, device=self.origin.device)
         span = moved(self.span, (op.stride[0], op.stride[1]), (op.padding[0], op.padding[1]))
         return Windows(out.unflatten(0, values.shape[:3]), origin, span, shape)
+
+    def _grows_back(self, op: ConvTranspose, shape: torch.Size) -> bool:
+        """As `_stays_small`, for the argument of a transposed convolution."""
+        if op.weight.dim() != 4 or shape[0] != 1:
+            return False
+        h, w = ((frame - reach) // s + 1 for frame, reach, s in self._frames(op))
+        return h * w < shape[2] * shape[3]
+
+    def _frames(self, op: ConvTranspose) -> list[tuple[int, int, int]]:
+        """For both axes: room for a window at any phase of the stride with all kernels that touch it, the kernel's
+        reach, the stride."""
+        sizes = zip(self.values.shape[-2:], op.stride, op.dilation, op.weight.shape[2:], strict=True)
+        found = []
+        for n, s, d, k in sizes:
+            reach = d * (k - 1) + 1
+            found.append((n + 2 * (reach - 1) + s - 1, reach, s))
+        return found
+
+    def _deconvolved(self, op: ConvTranspose, shape: torch.Size) -> "Windows":
+        """A strided convolution; windows are moved to a common phase of the stride before."""
+        frames = self._frames(op)
+        back = tuple(reach - 1 - p for (_, reach, _), p in zip(frames, op.padding, strict=True))
+        steps = torch.tensor(op.stride, device=self.origin.device)
+        first = self.origin - torch.tensor(back, device=self.origin.device)  # where the first kernel begins
+        origin = first.div(steps, rounding_mode="floor")
+        phase = first - origin * steps
+        phase = phase + torch.tensor([reach - 1 for _, reach, _ in frames], device=phase.device)
+        framed = self._placed(self._inside(), phase, (frames[0][0], frames[1][0]))
+        out = functional.conv2d(framed.flatten(0, 2), op.weight, None, op.stride, 0, op.dilation, op.groups)
+        span = tuple(
+            ((low - b) // s, (high - b) // s) for (low, high), b, s in zip(self.span, back, op.stride, strict=True)
+        )
+        return Windows(out.unflatten(0, framed.shape[:3]), origin, (span[0], span[1]), shape)
 
 
 def moved(span: Span, stride: tuple[int, int], back: tuple[int, int]) -> Span:
