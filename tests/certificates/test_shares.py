@@ -1,18 +1,32 @@
 """The checker's softmax beside 50 digits: planes lie below and above for any slopes, over any box."""
 
+from pathlib import Path
+
 import mpmath
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from laws.certificates import law_accepted
+from laws.searches import Own
 from mpmath import mpf
 
+from verifier.bounding.methods import Crown
 from verifier.certificates.numbers import Numbers
 from verifier.certificates.rules import rule
+from verifier.certificates.walk import Network, Table, Walk
 from verifier.errors import UnsupportedModel
-from verifier.graph.ops.softmax import Softmax
+from verifier.graph.build import Builder
+from verifier.graph.graph import Graph
+from verifier.graph.op import Op
+from verifier.graph.ops.dense import Linear, Scale
+from verifier.graph.ops.softmax import Differences, Softmax
 from verifier.interval import Interval
+from verifier.model import Model
+from verifier.problem import Problem
+from verifier.properties import Specification
+from verifier.regions import box
 from verifier.relaxations.table import RELAXATIONS
 
 OP = Softmax()
@@ -92,3 +106,47 @@ def test_what_is_no_number_says_nothing() -> None:
 def test_a_single_entry_has_no_rule() -> None:
     with pytest.raises(UnsupportedModel, match="one entry"):
         rule(OP, (3, 0), Numbers())
+
+
+def averaged(*before: Op) -> Graph:
+    """The sum of a softmax's three shares, and of what it reads a scaled one."""
+    builder = Builder("x", (3,))
+    last = builder.input
+    for op in (Differences(), *before, Softmax(whole=True), Linear(torch.ones(1, 3, dtype=torch.float64))):
+        last = builder.add(op, last, name=op.label)
+    return builder.finish(last, {})
+
+
+def test_shares_sum_to_one(tmp_path: Path) -> None:
+    """A row that weighs all shares alike needs no lines."""
+    graph = averaged()
+    least = Specification(torch.ones(1, 1, 1).double(), torch.full((1, 1), 0.01 - 1).double(), (0,))
+    asked = Problem(Model(graph, Own(graph), "test"), box(-3 * torch.ones(1, 3), 3 * torch.ones(1, 3)), least)
+    assert law_accepted(asked, Crown(), tmp_path) == 1
+
+
+def test_only_differences_make_shares() -> None:
+    """What the reader promises of a softmax is not believed: of scaled differences shares sum to something else."""
+    twice = averaged(Scale(torch.tensor([1.0, 2.0], dtype=torch.float64)))
+    assert list(Network(averaged(), Numbers()).shares.values()) == [3]
+    assert not Network(twice, Numbers()).shares
+    x = torch.tensor([[1.0, -0.5, 0.25]], dtype=torch.float64)
+    assert abs(float(averaged()(x)) - 1) < 1e-12
+    assert abs(float(twice(x)) - 1) > 0.01
+
+
+@given(seed=st.integers(0, 10**6))
+@settings(max_examples=20, deadline=None, derandomize=True)
+def test_levels_change_no_row(seed: int) -> None:
+    """Whatever number is moved, the row is the same function of shares."""
+    gen, graph = np.random.default_rng(seed), averaged()
+    name = next(iter(Network(graph, Numbers()).shares))
+    table = Table(Network(graph, Numbers()))
+    table.lower[name] = gen.random((2, 3)) / 4
+    table.upper[name] = table.lower[name] + gen.random((2, 3)) * gen.integers(0, 2, (2, 3))
+    a = gen.normal(size=(4, 2, 3))
+    rest, level = Walk(table, {})._balanced(name, a)
+    p = gen.random(3)
+    p = p / p.sum()
+    assert np.allclose(a @ p, rest @ p + level[..., 0])
+    assert (np.sort(abs(rest), axis=-1)[..., 0] == 0).all()

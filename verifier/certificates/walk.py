@@ -21,6 +21,7 @@ from verifier.certificates.rules import Rectifier, rule
 from verifier.errors import UnsupportedModel
 from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Affine, Input
+from verifier.graph.ops.softmax import Differences, Softmax
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +57,15 @@ class Network:
         return {
             node.name: self.numbers.gamma(few + sizes[node.name] + sum(sizes[name] for name in node.inputs))
             for node in self.graph.nodes
+        }
+
+    @cached_property
+    def shares(self) -> Mapping[str, int]:
+        """Nodes whose entries sum to one along the last axis, and its length: a softmax of all differences."""
+        return {
+            node.name: node.shape[-1]
+            for node in self.graph.nodes
+            if isinstance(node.op, Softmax) and isinstance(self.graph.by_name[node.inputs[0]].op, Differences)
         }
 
     def _named(self, node: Node, make, *args):  # type: ignore[no-untyped-def]
@@ -182,6 +192,11 @@ class Walk:
             if node.name not in pending:
                 continue
             a = pending.pop(node.name)
+            if node.name in network.shares:
+                a, level = self._balanced(node.name, a)
+                total = total + level.sum(-1)
+                off = numbers.gamma(level.shape[-1]) * abs(level).sum(-1)
+                lost = lost + off + network.gammas[node.name] * numbers.dot(abs(a), table.magnitude(node.name))
             constant, reach, parts = self._step(node, a)
             total = total + constant
             lost = lost + network.gammas[node.name] * numbers.dot(abs(a), reach) + numbers.tiny * (1 + reach.sum(-1))
@@ -194,6 +209,17 @@ class Walk:
                 pending[name] = part
         bound = total - lost
         return np.where(numbers.finite(bound), bound, -np.inf), arrived  # after an overflow nothing is known
+
+    def _balanced(self, name: str, a: Array) -> tuple[Array, Array]:
+        """Coefficients `(S, B, n)` of shares that sum to one, less a number for each sum, and these numbers: any would
+        do, and the median of those that matter leaves least to the shares' lines."""
+        group, table = self.table.network.shares[name], self.table
+        x, width = (y.reshape(*y.shape[:-1], -1, group) for y in (a, table.upper[name] - table.lower[name]))
+        order = np.argsort(x, axis=-1)
+        heavy = np.take_along_axis(np.broadcast_to(width, x.shape), order, -1).cumsum(-1)
+        place = np.minimum((heavy < heavy[..., -1:] / 2).sum(-1, keepdims=True), group - 1)
+        level = np.take_along_axis(x, np.take_along_axis(order, place, -1), -1)
+        return (x - level).reshape(a.shape), level[..., 0]
 
     def _step(self, node: Node, a: Array) -> tuple[Array, Array, tuple[Array, ...]]:
         """What stays behind as a constant, the reach, and the coefficients of the node's arguments."""
