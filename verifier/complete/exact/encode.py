@@ -5,7 +5,7 @@ between its two proven lines, which loses completeness and no soundness.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from scipy import sparse
 from verifier.bounding.state import State
 from verifier.complete.exact.builder import Form, Index, ProgramBuilder, free
 from verifier.complete.exact.matrix import matrices
+from verifier.complete.exact.onesided import idle
 from verifier.complete.exact.pieces import Kinks, Line, Pieces, add_clips, add_kinks, pieces
 from verifier.complete.exact.program import Mask, Program, Vector
 from verifier.complete.exact.steps import add_lines, add_maxima, add_signs, leaders
@@ -86,7 +87,7 @@ class Encoder:
             cost[top] = 1.0
         program = self.build.finish(cost, constant)
         self.build.back(mark)
-        return program
+        return replace(program, integer=program.integer & ~idle(program, self.kinks))
 
     def columns(self, name: str, which: Mask) -> Index:
         """Columns of the entries `which` of a node."""

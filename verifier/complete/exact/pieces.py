@@ -30,10 +30,12 @@ class Pieces:
 
 @dataclass(frozen=True, eq=False)
 class Kinks:
-    """Entries whose two lines are undecided: `output` is the greater line of `input` (`sign` 1), or the lesser (-1)."""
+    """Entries whose two lines are undecided: `output` is the greater line of `input` (`sign` 1), or the lesser (-1);
+    `binary` says which."""
 
     input: Index
     output: Index
+    binary: Index
     sign: Vector
     left: tuple[Vector, Vector]
     right: tuple[Vector, Vector]
@@ -78,7 +80,7 @@ def add_kinks(build: ProgramBuilder, x: Index, y: Index, left: Line, right: Line
         build.require([(y, sign), (x, -sign * slope)], sign * shift)
     build.require([(y, -sign), (x, sign * s2), (binary, -most_left)], -plus(most_left, sign * t2))
     build.require([(y, -sign), (x, sign * s1), (binary, most_right)], -sign * t1)
-    return Kinks(x, y, sign, left, right)
+    return Kinks(x, y, binary, sign, left, right)
 
 
 def above(sign: Vector, s: Vector, t: Vector, s0: Vector, t0: Vector, x: Vector) -> Vector:
