@@ -20,6 +20,7 @@ from verifier.problem import Problem
 from verifier.verdict import Falsified, Reason, Trust, Unknown, Verdict, Verified
 
 TOLERANCE = 1e-6  # relative; what a MILP solver's bound must exceed: solvers work to about this feasibility
+TURN = 0.3  # of the time left, at most, for the first turn of the tree
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,8 @@ class Sdp(Exact):
 class Milp(Exact):
     """The network as a mixed-integer program (Tjeng et al. 2019).
 
-    First a tree of LPs of our own, of `few` nodes, whose leaves have safe dual bounds: what it proves is re-derived.
+    First a tree of LPs of our own, of `few` nodes and for a part of the time, whose leaves have safe dual bounds: what
+    it proves is re-derived.
     Then `solver`, whose bound is its word only, and the verdict would say so; after it the tree gets the chance to
     prove the same with up to `nodes` nodes, as long as it takes `patience` times the solver's time.
     """
@@ -130,7 +132,7 @@ class Milp(Exact):
     name = "milp"
     solver: Solver = field(default_factory=Highs)
     tightening: Tightening | None = field(default_factory=Tightening)
-    few: int = 50
+    few: int = 2000
     nodes: int = 10**6
     patience: float = 4.0
 
@@ -140,8 +142,8 @@ class Milp(Exact):
     def clause(self, question: Question, encoder: Encoder, rows: list[int]) -> Verdict:
         program = question.program(encoder, rows)
         tree = Tree(program, question)
-        first = tree.run(min(self.few, self.nodes))
-        if not isinstance(first, Unknown) or first.reason is Reason.TIME:
+        first = tree.run(min(self.few, self.nodes), time.monotonic() + TURN * question.work.seconds)
+        if not isinstance(first, Unknown) or question.work.late():
             return first
         start = time.monotonic()
         word = self._ask(question, encoder, program)
