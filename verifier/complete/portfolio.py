@@ -1,4 +1,5 @@
-"""Which search suits a question: inputs are cut where few vary, activations elsewhere, and each has its turns."""
+"""Which search suits a question: inputs are cut where few vary, activations elsewhere, and each has its turns; small
+programs have one, too."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,8 @@ from verifier.complete.bab import Bab
 from verifier.complete.curved import bends
 from verifier.complete.input_split import InputSplit
 from verifier.complete.search import Search, Work, skipped
+from verifier.graph.graph import Graph
+from verifier.graph.op import Affine, Input
 from verifier.problem import Problem
 from verifier.regions import Box
 from verifier.verdict import Falsified, Unknown, Verdict, Verified
@@ -19,6 +22,8 @@ SOME = 64  # the same where activations bend, which cutting them does not make s
 SHARE = 0.7  # of the time, for cutting inputs
 MOST = 0.9  # the same where activations bend
 OPEN = 0.5  # of the region after the first turn: activations may do better
+NEURONS = 1000  # of a network with a single layer of them, up to which LPs are small
+SHORT, LPS = (0.1, 2.0), (0.15, 15.0)  # of the time, and seconds at most: before a tree of LPs, and for that
 FIRST = ((0.1, 10.0), (0.2, 15.0))  # of the time, and seconds at most: the first turns of inputs and of activations
 
 
@@ -38,15 +43,13 @@ class Portfolio(Search):
     name = "bab"
 
     def __call__(self, problem: Problem, work: Work) -> list[Verdict]:
-        few = self._few(problem)
-        if not few:
-            return self.activations(problem, work)
-        turns, verdicts = _Turns(self, problem, work, few), dict[int, Verdict]()
+        few, verdicts = self._few(problem), dict[int, Verdict]()
+        turns = _Inputs(self, problem, work, few) if few else _Turns(self, problem, work)
         for search, deadline in turns.schedule():
             verdicts |= search(verdicts, deadline)
             if turns.over(verdicts):
                 break
-        turns.run.write([k for k, i in enumerate(few) if i in turns.proved])
+        turns.end()
         return [verdicts.get(i, skipped(self.name)) for i in range(problem.batch)]
 
     @staticmethod
@@ -61,9 +64,49 @@ class Portfolio(Search):
 class _Turns:
     """The searches of one call: what is open goes from one to the other."""
 
+    def __init__(self, method: Portfolio, problem: Problem, work: Work) -> None:
+        self.method, self.problem, self.work = method, problem, work
+
+    def schedule(self) -> Iterator[tuple[Turn, float]]:
+        """Whose turn it is, and when it ends. Where LPs are small, and exact but for what is cut, a few of them may be
+        worth thousands of domains: 3-SAT as a network is such a case."""
+        work, now = self.work, time.monotonic()
+        if work.record is None and work.deployed is None and shallow(self.problem.model.graph):
+            first, second = (min(share * work.seconds, most) for share, most in (SHORT, LPS))
+            yield self.activations, now + first
+            yield self.programs, time.monotonic() + second
+        yield self.activations, work.deadline
+
+    def end(self) -> None:
+        """All turns are over."""
+
+    def open(self, verdicts: dict[int, Verdict]) -> list[int]:
+        return [i for i in range(self.problem.batch) if isinstance(verdicts.get(i), Unknown | None)]
+
+    def over(self, verdicts: dict[int, Verdict]) -> bool:
+        falsified = any(isinstance(verdict, Falsified) for verdict in verdicts.values())
+        return not self.open(verdicts) or (self.work.together and falsified)
+
+    def activations(self, verdicts: dict[int, Verdict], deadline: float) -> dict[int, Verdict]:
+        return self._asked(self.method.activations, verdicts, deadline)
+
+    def programs(self, verdicts: dict[int, Verdict], deadline: float) -> dict[int, Verdict]:
+        from verifier.complete.exact.search import LpTree  # solvers take a while to load
+
+        return self._asked(LpTree(), verdicts, deadline)
+
+    def _asked(self, search: Search, verdicts: dict[int, Verdict], deadline: float) -> dict[int, Verdict]:
+        open_ = self.open(verdicts)
+        answers = search(self.problem.select(torch.tensor(open_)), replace(self.work, deadline=deadline))
+        return {i: better(verdicts.get(i), answer) for i, answer in zip(open_, answers, strict=True)}
+
+
+class _Inputs(_Turns):
+    """Those where in some questions, `few`, few inputs vary."""
+
     def __init__(self, method: Portfolio, problem: Problem, work: Work, few: list[int]) -> None:
-        self.method, self.problem, self.work, self.few = method, problem, work, few
-        self.run = method.inputs.begin(problem.select(torch.tensor(few)), work)
+        super().__init__(method, problem, work)
+        self.few, self.run = few, method.inputs.begin(problem.select(torch.tensor(few)), work)
         self.proved: set[int] = set()  # by cutting inputs
 
     def schedule(self) -> Iterator[tuple[Turn, float]]:
@@ -80,12 +123,8 @@ class _Turns:
         yield self.inputs, end
         yield self.activations, self.work.deadline
 
-    def open(self, verdicts: dict[int, Verdict]) -> list[int]:
-        return [i for i in range(self.problem.batch) if isinstance(verdicts.get(i), Unknown | None)]
-
-    def over(self, verdicts: dict[int, Verdict]) -> bool:
-        falsified = any(isinstance(verdict, Falsified) for verdict in verdicts.values())
-        return not self.open(verdicts) or (self.work.together and falsified)
+    def end(self) -> None:
+        self.run.write([k for k, i in enumerate(self.few) if i in self.proved])
 
     def inputs(self, verdicts: dict[int, Verdict], deadline: float) -> dict[int, Verdict]:
         open_ = set(self.open(verdicts))
@@ -95,12 +134,13 @@ class _Turns:
         self.proved |= {i for i, answer in answers.items() if isinstance(answer, Verified)}
         return {i: better(verdicts.get(i), answer) for i, answer in answers.items()}
 
-    def activations(self, verdicts: dict[int, Verdict], deadline: float) -> dict[int, Verdict]:
-        open_ = self.open(verdicts)
-        answers = self.method.activations(
-            self.problem.select(torch.tensor(open_)), replace(self.work, deadline=deadline)
-        )
-        return {i: better(verdicts.get(i), answer) for i, answer in zip(open_, answers, strict=True)}
+
+def shallow(graph: Graph) -> bool:
+    """Are there few neurons, all of them kinks of linear functions of the input?"""
+    bent = [node for node in graph.nodes if not isinstance(node.op, Affine | Input)]
+    behind = {node.name for kink in bent for node in graph.until(kink.inputs[0]).nodes}
+    neurons = sum(torch.Size(node.shape).numel() for node in bent)
+    return neurons <= NEURONS and not bends(graph) and behind.isdisjoint(node.name for node in bent)
 
 
 def better(first: Verdict | None, second: Verdict) -> Verdict:

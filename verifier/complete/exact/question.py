@@ -62,13 +62,17 @@ class Question:
         return [i for i, c in enumerate(self.problem.specification.clause) if c == clause]
 
     def refute(self, point: Vector | None) -> Falsified | None:
-        """Is the input in a program's point a counterexample? Solvers are not believed: it is moved into the region in
-        float32 and replayed."""
+        """Is the input in a program's point a counterexample, or the nearest corner of the region? Solvers are not
+        believed: it is moved into the region in float32 and replayed."""
         if point is None or not np.isfinite(point).all():
             return None
-        shape = self.problem.region.shape
-        x = torch.from_numpy(point[: torch.Size(shape).numel()].copy()).reshape(1, *shape).float()
-        x = self.problem.region.to(torch.float64, "cpu").project(x)
-        asked = self.problem.specification
-        margin = float(asked.margin(asked.values(self.problem.model.graph.to(torch.float64, "cpu")(x.double()))))
-        return replay(self.problem, x, self.name)[0] if not margin > NEAR else None
+        both = self.problem.select(torch.zeros(2, dtype=torch.long))
+        region, graph = both.region.to(torch.float64, "cpu"), both.model.graph.to(torch.float64, "cpu")
+        inside = torch.from_numpy(point[: torch.Size(region.shape).numel()].copy()).reshape(1, *region.shape)
+        box = self.problem.region.box()
+        corner = torch.where(inside > box.center, box.upper, box.lower)
+        x = region.project(torch.cat([inside, corner]).float())
+        margin = both.specification.margin(both.specification.values(graph(x.double())))
+        near = (~(margin > NEAR)).nonzero().flatten()
+        answers = replay(both.select(near), x[near], self.name) if len(near) else []
+        return next((answer for answer in answers if answer is not None), None)

@@ -1,12 +1,13 @@
 """Exact and LP-based methods as searches that a plan can name."""
 
+import sys
 import time
 from abc import abstractmethod
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from verifier.bounding.methods import AlphaCrown, Method
+from verifier.bounding.methods import AlphaCrown, Crown, Method
 from verifier.complete.exact.encode import Encoder
 from verifier.complete.exact.highs import Highs
 from verifier.complete.exact.program import Program, Solver, Status
@@ -90,6 +91,17 @@ class Lp(Exact):
             return Verified(bound, self.name)
         reason = Reason.TIME if answer.status is Status.LIMIT else Reason.LOOSE
         return question.refute(answer.point) or Unknown(reason, bound, self.name)
+
+
+@dataclass(frozen=True)
+class LpTree(Exact):
+    """A tree of LPs over the pieces of the network's kinks, every leaf closed by a safe dual bound."""
+
+    name = "lp-tree"
+    bounding: Method = field(default_factory=Crown)
+
+    def clause(self, question: Question, encoder: Encoder, rows: list[int]) -> Verdict:
+        return Tree(question.program(encoder, rows), question).run(sys.maxsize)
 
 
 @dataclass(frozen=True)
