@@ -28,7 +28,7 @@ KINDS = (*EVERYTHING, *CURVED)
 @pytest.fixture(scope="module", autouse=True)
 def device() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        pretended.install(patch)
+        pretended.usable(patch)
         yield
 
 

@@ -72,10 +72,14 @@ def computed(op: Any, *args: Any, **options: Any) -> Any:
     return tree_map(wrapped, found)
 
 
-def install(patch: pytest.MonkeyPatch) -> None:
-    """Make the device known to torch, for good, and what makes tensors of numbers able to make them there."""
+def register() -> None:
+    """Make the device known to torch, for good, before it first asks for gradients: it counts devices then."""
     backend_registration._setup_privateuseone_for_python_backend(NAME)  # type: ignore[attr-defined]
     LIBRARY.fallback(computed, "PrivateUse1")  # type: ignore[no-untyped-call]
+
+
+def usable(patch: pytest.MonkeyPatch) -> None:
+    """What makes tensors of numbers can make them there."""
 
     def moving(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
         def made(data: Any, *, device: Any = None, **options: Any) -> Tensor:
