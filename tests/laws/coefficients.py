@@ -11,7 +11,7 @@ from verifier.bounding.windows import Windows
 from verifier.graph.op import Affine
 from verifier.graph.ops.conv import Conv, ConvTranspose
 from verifier.graph.ops.dense import Scale, Shift, Sum
-from verifier.graph.ops.shape import Concat, Pad, Reshape, Transpose
+from verifier.graph.ops.shape import Concat, Gather, Pad, Reshape, Transpose
 from verifier.relaxations.piecewise_linear import ReluRelaxation
 from verifier.relaxations.relaxation import Lines, Slopes
 
@@ -83,6 +83,7 @@ def movers(shape: torch.Size, seed: int) -> list[tuple[Affine, list[torch.Size]]
             ConvTranspose(normal(channels, 1, 2, 2), None, (3, 2), (0, 1), (1, 1), (1, 2), channels),
             [torch.Size((n, channels, height // 3, width // 2))],
         ),
+        *resized(shape),
         (Shift(normal(channels, 1, 1)), [shape]),
         (Scale(normal(channels, 1, 1)), [shape]),
         (Scale(normal(*shape)), [shape]),
@@ -94,6 +95,14 @@ def movers(shape: torch.Size, seed: int) -> list[tuple[Affine, list[torch.Size]]
         (Transpose((0, 1, 3, 2)), [torch.Size((n, channels, width, height))]),
         (Concat(1), [torch.Size((n, 1, height, width)), torch.Size((n, channels - 1, height, width))]),
     ]
+
+
+def resized(shape: torch.Size) -> Iterator[tuple[Affine, list[torch.Size]]]:
+    """Rows or columns that are repeated, all of them equally often or not."""
+    for axis in (2, 3):
+        for size in range(1, shape[axis] + 1):
+            index = torch.arange(size).repeat_interleave(-(-shape[axis] // size))[: shape[axis]]
+            yield Gather(index, axis), [torch.Size((*shape[:axis], size, *shape[axis + 1 :]))]
 
 
 def equal(small: Coefficient, whole: Coefficient, what: str) -> None:

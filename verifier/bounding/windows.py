@@ -16,7 +16,7 @@ from verifier.bounding.coefficient import Coefficient, Dense
 from verifier.graph.op import Affine
 from verifier.graph.ops.conv import Conv, ConvTranspose, transposed
 from verifier.graph.ops.dense import Scale, Shift, Sum
-from verifier.graph.ops.shape import Concat, Pad
+from verifier.graph.ops.shape import Concat, Gather, Pad
 from verifier.relaxations.relaxation import Lines, Relaxation
 
 Span = tuple[tuple[int, int], tuple[int, int]]  # least and greatest origin, for both axes
@@ -81,6 +81,8 @@ class Windows(Coefficient):
                 return tuple(replace(self, values=v, shape=shape) for v, shape in zip(parts, shapes, strict=True))
             case ConvTranspose() if self._grows_back(op, shapes[0]):
                 return (self._deconvolved(op, shapes[0]),)
+            case Gather(axis=2 | 3) if (grown := repeating(op, shapes[0], self.values)) is not None:
+                return self.through(grown, shapes)
             case Pad(pads=((0, 0), (0, 0), (top, _), (left, _))):
                 origin = self.origin - torch.tensor([top, left], device=self.origin.device)
                 span = moved(self.span, (1, 1), (top, left))
@@ -215,6 +217,20 @@ class Windows(Coefficient):
             ((low - b) // s, (high - b) // s) for (low, high), b, s in zip(self.span, back, op.stride, strict=True)
         )
         return Windows(out.unflatten(0, framed.shape[:3]), origin, (span[0], span[1]), shape)
+
+
+def repeating(op: Gather, shape: torch.Size, like: Tensor) -> ConvTranspose | None:
+    """The transposed convolution that repeats each row or column of a map of `shape` as often as `op` does, if all that
+    it does is this: nearest resizing."""
+    size, count = shape[op.axis], op.index.numel()
+    factor = count // max(size, 1)
+    if shape[0] != 1 or op.index.dim() != 1 or not size or count != factor * size:
+        return None
+    if not torch.equal(op.index, torch.arange(size, device=op.index.device).repeat_interleave(factor)):
+        return None
+    step = (factor, 1) if op.axis == 2 else (1, factor)
+    weight = like.new_ones(shape[1], 1, *step)
+    return ConvTranspose(weight, None, step, (0, 0), (0, 0), (1, 1), shape[1])
 
 
 def moved(span: Span, stride: tuple[int, int], back: tuple[int, int]) -> Span:
