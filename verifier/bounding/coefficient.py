@@ -17,7 +17,7 @@ from verifier.relaxations.relaxation import Lines, Relaxation, Slopes
 
 
 class Coefficient(ABC):
-    """A linear form `(S, B)` over a node of shape `*`."""
+    """A linear form `(S, B)` over a node of shape `*`. What has no short cut is done with all coefficients."""
 
     @abstractmethod
     def dense(self) -> Tensor:
@@ -31,21 +31,21 @@ class Coefficient(ABC):
     def magnitude_dot(self, x: Tensor) -> Tensor:
         """`sum(|coefficient| * x)`: `(S, B)`."""
 
-    @abstractmethod
     def through(self, op: Affine, shapes: Sequence[torch.Size]) -> tuple["Coefficient", ...]:
         """The forms over the op's arguments, offset left out."""
+        return Dense(self.dense()).through(op, shapes)
 
-    @abstractmethod
     def relax(self, relaxation: Relaxation, lines: Lines) -> tuple["Coefficient", Tensor]:
         """A form over the argument that lies below this one, and its constant `(S, B)`."""
+        return Dense(self.dense()).relax(relaxation, lines)
 
-    @abstractmethod
     def plus(self, other: "Coefficient") -> "Coefficient":
         """The sum of two forms over the same node."""
+        return Dense(self.dense()).plus(other)
 
-    @abstractmethod
     def with_negative(self) -> "Coefficient":
         """`2S` rows: these, then the same negated."""
+        return Dense(self.dense()).with_negative()
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,17 +116,8 @@ class Grouped(Coefficient):
         below = op.transport_grouped(self.positive, self.slopes.lower, shapes)
         above = op.transport_grouped(self.negative, self.slopes.upper, shapes)
         if below is None or above is None:
-            return Dense(self.dense()).through(op, shapes)
+            return super().through(op, shapes)
         return tuple(Dense(a + b) for a, b in zip(below, above, strict=True))
-
-    def relax(self, relaxation: Relaxation, lines: Lines) -> tuple[Coefficient, Tensor]:
-        return Dense(self.dense()).relax(relaxation, lines)
-
-    def plus(self, other: Coefficient) -> Coefficient:
-        return Dense(self.dense()).plus(other)
-
-    def with_negative(self) -> Coefficient:
-        return Dense(self.dense()).with_negative()
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,16 +140,7 @@ class Unit(Coefficient):
 
     def through(self, op: Affine, shapes: Sequence[torch.Size]) -> tuple[Coefficient, ...]:
         parts = op.entries(self.index, shapes, self.like)
-        return Dense(self.dense()).through(op, shapes) if parts is None else tuple(Dense(part) for part in parts)
-
-    def relax(self, relaxation: Relaxation, lines: Lines) -> tuple[Coefficient, Tensor]:
-        return Dense(self.dense()).relax(relaxation, lines)
-
-    def plus(self, other: Coefficient) -> Coefficient:
-        return Dense(self.dense()).plus(other)
-
-    def with_negative(self) -> Coefficient:
-        return Dense(self.dense()).with_negative()
+        return super().through(op, shapes) if parts is None else tuple(Dense(part) for part in parts)
 
 
 def once(values: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from verifier.bounding.coefficient import Coefficient, Dense
+from verifier.bounding.coefficient import Coefficient
 from verifier.graph.op import Affine
 from verifier.graph.ops.conv import Conv, ConvTranspose, transposed
 from verifier.graph.ops.dense import Scale, Shift, Sum
@@ -87,12 +87,12 @@ class Windows(Coefficient):
                 origin = self.origin - torch.tensor([top, left], device=self.origin.device)
                 span = moved(self.span, (1, 1), (top, left))
                 return (Windows(self._inside(), origin, span, shapes[0]),)
-        return Dense(self.dense()).through(op, shapes)
+        return super().through(op, shapes)
 
     def relax(self, relaxation: Relaxation, lines: Lines) -> tuple[Coefficient, Tensor]:
         slopes = lines.slopes
         if slopes.lower.dim() != 5 or slopes.lower.shape[1:] != self.shape:
-            return Dense(self.dense()).relax(relaxation, lines)
+            return super().relax(relaxation, lines)
         down = self.values.clamp(max=0)
         constant = self.values.new_zeros(len(self.values) * self.values.shape[2], self.values.shape[1])
         if lines.greatest is not None:
@@ -113,7 +113,7 @@ class Windows(Coefficient):
             if room[0] * room[1] < self.shape[2] * self.shape[3]:
                 values = other._placed(other.values, distance - distance.amin((0, 1)), (room[0], room[1]))
                 return self._framed(replace(other, values=values), least)
-        return Dense(self.dense() + other.dense())
+        return super().plus(other)
 
     def with_negative(self) -> Coefficient:
         return replace(self, values=torch.cat([self.values, -self.values], dim=2))
