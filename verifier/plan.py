@@ -1,7 +1,8 @@
 """A plan: stages that run in turn on the questions still open. It is a value that can be printed and pasted back.
 
 Search fast, prove once: a bound found in the searching dtype only nominates; `Verified` comes from a second evaluation
-in float64 with outward rounding, `Falsified` from a replay in another engine.
+in float64 with outward rounding, `Falsified` from a replay in another engine. What a search goes on with is proved at
+once.
 """
 
 import time
@@ -17,13 +18,13 @@ from verifier.attacks.sampled import FEW as FEW_SAMPLED
 from verifier.attacks.sampled import Sampled
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounding.notes import Notes
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.propagate import Bounds, Options, propagate
 from verifier.bounding.stepped import stepped
 from verifier.complete.bab import Bab
 from verifier.complete.input_split import InputSplit
 from verifier.complete.portfolio import Portfolio
 from verifier.complete.record import Recorder
-from verifier.complete.search import Search, Work
+from verifier.complete.search import Proved, Search, Work
 from verifier.complete.whole import WholeNumbers
 from verifier.errors import InputError, UnsupportedModel
 from verifier.graph.graph import Graph
@@ -34,6 +35,7 @@ from verifier.verdict import Falsified, Reason, Unknown, Verdict, Verified
 FEW = 32  # inputs that vary, up to which zonotopes are worth a stage
 BATCH = 16  # inputs that share a walk: enough to fill the machine, few enough to see progress
 ATTACK = 0.15  # of the time, at most, for an attack in a plan of several stages
+KEPT = 0.1  # of the memory, at most, for intervals that searches go on with
 TOGETHER = 2048  # parts of one question that share a walk
 
 
@@ -156,6 +158,7 @@ class _Batch:
         self.unknown = {i: Unknown(Reason.LOOSE, -torch.inf, "none") for i in index.tolist()}
         self.begun = self.start = time.monotonic()  # of the batch, and of the stage
         self.generator = Generator().manual_seed(settings.seed)
+        self.proved: dict[int, Proved] = {}
 
     def answers(self) -> Iterator[Answer]:
         for stage in self.settings.plan:
@@ -246,6 +249,7 @@ class _Batch:
                 deployed=settings.deployed,
                 note=self.note,
                 record=settings.record,
+                proved=self.proved.get(int(index[0])) if len(index) == 1 else None,
             )
             kept = settings.record.count if settings.record is not None else 0
             for i, verdict in zip(index.tolist(), search(self.problem.select(index), work), strict=True):
@@ -266,28 +270,59 @@ class _Batch:
         return decided
 
     def _bound_few(self, method: Method, index: Tensor) -> dict[int, Verdict]:
-        margin = self._margin(method, index, False)
-        for i, value in zip(index.tolist(), margin.tolist(), strict=True):
-            if value > self.unknown[i].best:
-                self.unknown[i] = Unknown(Reason.LOOSE, value, method.name)
-        hopeful = index[(margin > 0).cpu()]
+        at_once = self._goes_on(method)
+        hopeful = index if at_once else self._hopeful(method, index)
         if not len(hopeful):
             return {}
         notes = Notes() if self.settings.record is not None else None
-        proved = self._margin(method, hopeful, True, notes)
+        bounds = self._bounds(method, hopeful, True, notes)
         decided: dict[int, Verdict] = {}
-        for i, value in zip(hopeful.tolist(), proved.tolist(), strict=True):
+        for i, value in zip(hopeful.tolist(), self._margins(bounds, hopeful), strict=True):
             if 0 < value < torch.inf:
                 decided[i] = Verified(value, method.name)
+            elif at_once:
+                self._loose(i, value, method)
             else:
                 self.unknown[i] = Unknown(Reason.TIME if self.late() else Reason.NUMERICS, value, method.name)
         if self.settings.record is not None and notes is not None:
             kept = [k for k, i in enumerate(hopeful.tolist()) if i in decided]
             self.settings.record.bounds(self.problem.select(hopeful), notes, kept)
+        elif at_once and not self.late():
+            self._keep(bounds, hopeful)
         return decided
 
-    def _margin(self, method: Method, index: Tensor, proof: bool, notes: Notes | None = None) -> Tensor:
-        """Lower bounds of the margin for the questions at `index`: `(N,)`."""
+    def _goes_on(self, method: Method) -> bool:
+        """Do searches go on with what the method proves? Then there is no use in trying it in another dtype first, but
+        on a GPU, where that takes next to no time."""
+        walks = isinstance(method, Crown) and method.intermediate and self.settings.device == "cpu"
+        return walks and any(isinstance(stage, Search) for stage in self.settings.plan)
+
+    def _keep(self, bounds: Bounds, index: Tensor) -> None:
+        """For the searches to come, as far as it takes little memory."""
+        entries = sum(interval.lower.numel() for interval in bounds.table.values())
+        if 16 * entries > KEPT * self.settings.bytes:
+            return
+        for k, i in enumerate(index.tolist()):
+            table = {name: interval[k : k + 1] for name, interval in bounds.table.items()}
+            self.proved[i] = Proved(self.problem.model.graph, table)
+
+    def _hopeful(self, method: Method, index: Tensor) -> Tensor:
+        """Those for which a proof may be had, as far as a search tells."""
+        margin = self._margins(self._bounds(method, index, False), index)
+        for i, value in zip(index.tolist(), margin, strict=True):
+            self._loose(i, value, method)
+        return index[[value > 0 for value in margin]]
+
+    def _loose(self, i: int, value: float, method: Method) -> None:
+        if value > self.unknown[i].best:
+            self.unknown[i] = Unknown(Reason.LOOSE, value, method.name)
+
+    def _margins(self, bounds: Bounds, index: Tensor) -> list[float]:
+        """Lower bounds of the margin for the questions at `index`."""
+        assert bounds.rows is not None
+        return self.problem.select(index).specification.margin(bounds.rows).tolist()
+
+    def _bounds(self, method: Method, index: Tensor, proof: bool, notes: Notes | None = None) -> Bounds:
         problem, settings = self.problem.select(index), self.settings
         options = Options(
             settings.dtype,
@@ -298,9 +333,7 @@ class _Batch:
             deployed=settings.deployed,
             notes=notes,
         )
-        bounds = propagate(problem.model.graph, problem.region, method, problem.specification, options)
-        assert bounds.rows is not None
-        return problem.specification.margin(bounds.rows)
+        return propagate(problem.model.graph, problem.region, method, problem.specification, options)
 
     def _mark(self, reason: Reason, detail: str) -> None:
         for i in self.open.tolist():

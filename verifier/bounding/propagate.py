@@ -59,7 +59,8 @@ class Options:
     for real arithmetic, and with `deployed` also for the network as computed in that dtype; `stop` is asked between
     chunks and ends tightening early (bounds stay valid), `hurry` only the optimising of slopes; `notes` are taken of a
     proof, for a certificate; `known` are intervals `(B, *)` of nodes that hold already, proved where a proof is asked
-    for; with `bands` walks back only follow where forward bounds, which pay where few inputs vary, are not as tight."""
+    for, and `settled` says that walks back add nothing to them but with other slopes; with `bands` walks back only
+    follow where forward bounds, which pay where few inputs vary, are not as tight."""
 
     dtype: torch.dtype = torch.float32
     device: str = "cpu"
@@ -71,6 +72,7 @@ class Options:
     deployed: torch.dtype | None = None
     notes: Notes | None = None
     known: Mapping[str, Interval] = field(default_factory=dict)
+    settled: bool = False
     bands: bool = False
 
 
@@ -184,7 +186,8 @@ class _Run:
         if self.options.notes is not None:
             self.options.notes.tightened.append(node.name)
         same = twins(self.state.graph, node) if self.options.notes is None else Twins()  # the checker knows of none
-        self._refine(node, same, None)
+        if not self.options.settled:
+            self._refine(node, same, None)
         if isinstance(self.method, AlphaCrown) and self.state.lines and not self._hurry():
             self._refine(node, same, self.method)
         if self.search is not self.state:

@@ -66,6 +66,8 @@ class _Run:
 
     def verdict(self) -> Verdict:
         until = time.monotonic() + ROOT * self.work.seconds
+        problem = self.problem
+        known = self.work.proved.of(problem.model.graph) if self.work.proved is not None else {}
         options = Options(
             self.work.dtype,
             "cpu",
@@ -75,8 +77,9 @@ class _Run:
             hurry=lambda: time.monotonic() > until,
             deployed=self.work.deployed,
             notes=self.notes,
+            known=known,
+            settled=bool(known),
         )
-        problem = self.problem
         bounds = propagate(
             problem.model.graph,
             problem.region,

@@ -2,14 +2,28 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 
 from verifier.complete.record import Recorder
+from verifier.graph.graph import Graph
+from verifier.interval import Interval
 from verifier.problem import Problem
 from verifier.verdict import Falsified, Reason, Unknown, Verdict
+
+
+@dataclass(frozen=True, eq=False)
+class Proved:
+    """Intervals `(1, *)` of all nodes of a graph over the region of a question, as tight as CROWN makes them."""
+
+    graph: Graph
+    table: Mapping[str, Interval]
+
+    def of(self, graph: Graph) -> Mapping[str, Interval]:
+        """The intervals, of the same graph only."""
+        return self.table if graph is self.graph else {}
 
 
 @dataclass(frozen=True)
@@ -18,7 +32,8 @@ class Work:
 
     `bytes` bounds the memory of its tensors, `domains` the number of subproblems. `note` hears of progress. With
     `together` the questions are parts of one: a single falsified one ends the search. A proof holds for the network
-    as computed in `deployed`, too, where that is given. `record` keeps what was proved, for a certificate.
+    as computed in `deployed`, too, where that is given. `record` keeps what was proved, for a certificate; `proved` is
+    known of a single question already.
     """
 
     deadline: float
@@ -31,6 +46,7 @@ class Work:
     deployed: torch.dtype | None = None
     note: Callable[[str], None] = lambda _: None
     record: Recorder | None = None
+    proved: Proved | None = None
 
     def late(self) -> bool:
         return time.monotonic() > self.deadline
