@@ -8,12 +8,12 @@ from hypothesis import given
 from laws.strategies import EVERYTHING, Recipe, examples, recipes
 from test_plan import a_problem, verdicts
 
+from verifier.batch import Settings
 from verifier.bounding.methods import AlphaCrown, Crown
 from verifier.bounding.propagate import Options, propagate
 from verifier.complete.record import Recorder
 from verifier.complete.search import Proved, Search, Work
 from verifier.errors import UnsupportedModel
-from verifier.plan import Settings
 from verifier.problem import Problem
 from verifier.verdict import Reason, Unknown, Verdict, Verified
 

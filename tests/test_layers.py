@@ -20,7 +20,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("bounding",),
     ("attacks",),
     ("complete",),
-    ("plan",),
+    ("plan", "batch"),
     ("formats",),  # above the graph and below the API; nothing of plans, bounds or attacks, see below
     ("queries",),
     ("api",),
@@ -28,7 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("cli",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-APART = {"formats": {"relaxations", "bounding", "attacks", "complete", "plan"}}  # loading a file needs none of these
+APART = {"formats": {"relaxations", "bounding", "attacks", "complete", "plan", "batch"}}  # loading a file needs none of these
 FILES = sorted(ROOT.rglob("*.py"))
 
 

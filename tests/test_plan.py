@@ -12,10 +12,11 @@ from laws.strategies import CONTINUOUS, Recipe
 from laws.verdicts import spelled_out
 from torch import Generator, Tensor
 
-from verifier import plan as plans
+from verifier import batch
 from verifier.attacks.attack import Attack
 from verifier.attacks.pgd import Pgd
 from verifier.attacks.sampled import Sampled  # noqa: F401
+from verifier.batch import Answer, Settings, run
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounding.propagate import Bounds, Options
 from verifier.cli.arguments import METHODS
@@ -31,7 +32,7 @@ from verifier.graph.build import Builder
 from verifier.graph.graph import Graph
 from verifier.graph.ops.dense import Shift
 from verifier.model import Model
-from verifier.plan import PLANS, Answer, Settings, plan, run
+from verifier.plan import PLANS, plan
 from verifier.problem import Problem
 from verifier.properties import Specification
 from verifier.regions import box
@@ -97,7 +98,7 @@ NAN, INF = float("nan"), float("inf")
 @pytest.mark.parametrize("search", [NAN, -INF, -1.0, -0.0, 0.0, 1e-300, 1.0, INF])
 @pytest.mark.parametrize("proof", [NAN, -INF, -1.0, -0.0, 0.0, 1e-300, 1.0, INF])
 def test_only_a_positive_finite_proof_is_believed(search: float, proof: float, monkeypatch: Patch) -> None:
-    monkeypatch.setattr(plans, "propagate", fixed(search, proof))
+    monkeypatch.setattr(batch, "propagate", fixed(search, proof))
     (verdict,) = verdicts(a_problem(1), Settings((Crown(),)))
     if search > 0 and 0 < proof < INF:
         assert isinstance(verdict, Verified)
@@ -126,7 +127,7 @@ def test_a_failing_bound_leaves_the_question_open(
             raise failure()
         return fixed(1.0, 1.0)(graph, region, method, specification, o)
 
-    monkeypatch.setattr(plans, "propagate", propagate)
+    monkeypatch.setattr(batch, "propagate", propagate)
     for verdict in verdicts(a_problem(), Settings((Crown(),))):
         assert isinstance(verdict, Unknown)
         assert verdict.reason == reason
@@ -172,7 +173,7 @@ def test_no_time_at_all() -> None:
 def test_time_that_runs_out_within_the_last_stage(monkeypatch: Patch) -> None:
     """A bound that was stopped is not called too loose."""
     clock = [0.0]
-    monkeypatch.setattr(plans.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(batch.time, "monotonic", lambda: clock[0])
 
     def propagate(graph: object, region: object, method: object, specification: Specification, o: Options) -> Bounds:
         assert not o.stop()
@@ -180,7 +181,7 @@ def test_time_that_runs_out_within_the_last_stage(monkeypatch: Patch) -> None:
         assert o.stop()
         return fixed(-1.0, -1.0)(graph, region, method, specification, o)
 
-    monkeypatch.setattr(plans, "propagate", propagate)
+    monkeypatch.setattr(batch, "propagate", propagate)
     for verdict in verdicts(a_problem(), Settings((Crown(),), timeout=10.0)):
         assert isinstance(verdict, Unknown)
         assert verdict.reason == Reason.TIME
@@ -189,13 +190,13 @@ def test_time_that_runs_out_within_the_last_stage(monkeypatch: Patch) -> None:
 
 def test_a_proof_found_late_still_counts(monkeypatch: Patch) -> None:
     clock = [0.0]
-    monkeypatch.setattr(plans.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(batch.time, "monotonic", lambda: clock[0])
 
     def propagate(graph: object, region: object, method: object, specification: Specification, o: Options) -> Bounds:
         clock[0] += 1000.0
         return fixed(1.0, 1.0)(graph, region, method, specification, o)
 
-    monkeypatch.setattr(plans, "propagate", propagate)
+    monkeypatch.setattr(batch, "propagate", propagate)
     answers = list(run(a_problem(), Settings((Crown(), Crown()), timeout=10.0)))
     assert all(isinstance(a.verdict, Verified) for a in answers)
     assert sum(a.seconds for a in answers) == pytest.approx(2000.0)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from verifier.batch import Answer, Settings, run
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounding.propagate import Bounds, Options, propagate
 from verifier.complete.record import Recorder
 from verifier.errors import InputError, InvalidModel
 from verifier.formats.selfcheck import check_against
 from verifier.model import Model
-from verifier.plan import Answer, Settings, plan, run
+from verifier.plan import plan
 from verifier.problem import Problem
 from verifier.properties import Specification
 from verifier.properties.expression import Formula

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from verifier.batch import _Batch
 from verifier.errors import InvalidModel
-from verifier.plan import PLANS, _Batch
+from verifier.plan import PLANS
 
 MODELS = Path(__file__).parents[2] / "models"
 CERTIFIED = MODELS / "mnist_dense_certified.onnx"

@@ -14,12 +14,12 @@ from laws.strategies import EVERYTHING, Recipe, examples, recipes
 from test_search_laws import puzzles
 
 from verifier.attacks.pgd import Pgd
+from verifier.batch import Settings, run
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounding.propagate import Options, propagate
 from verifier.complete.bab import Bab
 from verifier.complete.search import Search
 from verifier.errors import UnsupportedModel
-from verifier.plan import Settings, run
 
 METHODS: tuple[Method, ...] = (Ibp(), Crown(), AlphaCrown(steps=2), Zonotope())
 KINDS = (*EVERYTHING, *CURVED)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from verifier.batch import Settings, run
 from verifier.bounding.methods import Method
 from verifier.certificates.check import Accepted, check, digest
 from verifier.certificates.file import save
@@ -16,7 +17,6 @@ from verifier.complete.record import Recorder
 from verifier.complete.search import Search
 from verifier.errors import InputError, Rejected
 from verifier.graph.graph import Graph
-from verifier.plan import Settings, run
 from verifier.problem import Problem
 from verifier.verdict import Verified
 

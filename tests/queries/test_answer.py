@@ -5,9 +5,10 @@ import pytest
 from networks_for_queries import asked, boxed, dense, network, save, two_by_two
 from onnx import TensorProto, helper
 
+from verifier.batch import Settings
 from verifier.errors import InputError
 from verifier.formats.vnnlib.reader import parse
-from verifier.plan import Settings, plan
+from verifier.plan import plan
 from verifier.queries import answer as rooms
 from verifier.queries.answer import answer
 from verifier.queries.assignment import holds, lines, pairs

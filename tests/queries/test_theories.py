@@ -9,8 +9,9 @@ import onnxruntime
 import pytest
 from networks_for_queries import asked, boxed, dense, network
 
+from verifier.batch import Settings
 from verifier.formats.vnnlib.reader import parse
-from verifier.plan import Settings, plan
+from verifier.plan import plan
 from verifier.queries.answer import answer
 from verifier.queries.assignment import holds
 

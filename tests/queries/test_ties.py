@@ -12,8 +12,9 @@ from networks_for_queries import asked, boxed, dense, network
 from test_question import formulas, truth, value_of
 
 import verifier.queries.question as room
+from verifier.batch import Settings
 from verifier.formats.vnnlib.reader import parse
-from verifier.plan import Settings, plan
+from verifier.plan import plan
 from verifier.properties.expression import Entry
 from verifier.queries import ties
 from verifier.queries.answer import answer

@@ -39,8 +39,9 @@ def _decide(args: argparse.Namespace, start: float, alarm: Alarm) -> int:
         check_writable(args.json)
     import torch
 
+    from verifier.batch import Settings
     from verifier.formats.vnnlib.reader import read
-    from verifier.plan import Settings, plan
+    from verifier.plan import plan
     from verifier.queries.answer import answer
 
     query = read(args.property)

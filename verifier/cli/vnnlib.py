@@ -125,8 +125,9 @@ def within(timeout: float) -> float:
 
 
 def settings(method: str, timeout: float, seed: int):  # type: ignore[no-untyped-def]
-    """`verifier.plan.Settings`; the room is imported late."""
-    from verifier.plan import Settings, plan
+    """`verifier.batch.Settings`; the room is imported late."""
+    from verifier.batch import Settings
+    from verifier.plan import plan
 
     return Settings(plan(method), timeout=timeout, seed=seed)
 

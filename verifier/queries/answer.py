@@ -9,9 +9,9 @@ from typing import Literal
 import torch
 
 from verifier.attacks.pgd import Pgd
+from verifier.batch import Settings, run
 from verifier.formats.selfcheck import check_against
 from verifier.formats.vnnlib.query import Query
-from verifier.plan import Settings, run
 from verifier.problem import Problem
 from verifier.queries.assignment import Assignment, by_entry, complete, holds
 from verifier.queries.boxes import clipped

@@ -7,10 +7,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from verifier.batch import Settings
 from verifier.errors import UnsupportedModel
 from verifier.formats.onnx import load_onnx
 from verifier.formats.vnnlib.reader import parse
-from verifier.plan import Settings, plan
+from verifier.plan import plan
 from verifier.queries.answer import Answer, answer
 
 ONE = """(declare-const X_0 Real) (declare-const X_1 Real) (declare-const Y_0 Real) (declare-const Y_1 Real)
