@@ -28,7 +28,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("cli",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-APART = {"formats": {"relaxations", "bounding", "attacks", "complete", "plan", "batch"}}  # loading a file needs none of these
+APART = {
+    "formats": {"relaxations", "bounding", "attacks", "complete", "plan", "batch"}
+}  # loading a file needs none of these
 FILES = sorted(ROOT.rglob("*.py"))
 
 

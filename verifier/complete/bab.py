@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from verifier.attacks.attack import replay
+from verifier.attacks.pgd import Pgd
 from verifier.bounding.methods import Method
 from verifier.bounding.notes import Notes
 from verifier.bounding.propagate import Options, propagate
@@ -16,7 +17,7 @@ from verifier.complete.branching.fsb import Fsb
 from verifier.complete.curved import suited
 from verifier.complete.domains import Domains, roots
 from verifier.complete.frontier import Frontier
-from verifier.complete.pace import Pace
+from verifier.complete.pace import Pace, Rest
 from verifier.complete.record import Activations
 from verifier.complete.refine import Refinement
 from verifier.complete.relaxed import Relaxed, View
@@ -28,6 +29,8 @@ from verifier.verdict import Falsified, Reason, Unknown, Verdict, Verified
 LAST = 60  # steps for a leaf
 START = 16  # domains of the first round
 ROOT = 0.35  # of the time, at most, goes into the slopes of the root
+STEPS, DEEPEST, RESTARTS = 200, 1600, 8  # of attacks beside the search, each twice as deep as the one before
+PATIENCE = 1.0  # seconds before the first of them
 COPIES = 6  # tensors of each nonlinear node's size that one walk with gradients holds for a domain
 
 
@@ -63,6 +66,7 @@ class _Run:
         self.notes = Notes() if work.record is not None else None
         self.growth: Activations | None = None
         self.refinement: Refinement | None = None
+        self.generator, self.steps = torch.Generator().manual_seed(work.seed), STEPS
 
     def verdict(self) -> Verdict:
         until = time.monotonic() + ROOT * self.work.seconds
@@ -116,13 +120,15 @@ class _Run:
         known = relaxed.count if self.refinement is not None else 0
         first = self._optimised(relaxed, roots(clauses, weight, relaxed.start, known), self.method.first)
         frontier = Frontier(self._close(relaxed, first))
-        pace = Pace(START, min(self.method.batch, limit(relaxed, self.work)))
+        pace, rest = Pace(START, min(self.method.batch, limit(relaxed, self.work))), Rest(PATIENCE)
         while len(frontier) and not self.work.late() and self.done < self.work.domains and self.found is None:
             start = time.monotonic()
             taken = frontier.pop(min(pace.size, self.work.domains - self.done))
             frontier.push(self._close(relaxed, self._branch(relaxed, taken)))
             self.done += len(taken)
             pace.after(len(taken), time.monotonic() - start)
+            if rest.over():
+                self._descend(rest)
             self.work.note(
                 f"{self.method.name}: {self.done} domains, {len(frontier)} open, worst {frontier.worst():.4g}"
             )
@@ -223,6 +229,14 @@ class _Run:
         keep = torch.ones(len(domains), dtype=torch.bool)
         keep[index[done]] = False
         return domains[keep]
+
+    def _descend(self, rest: Rest) -> None:
+        """An attack on the whole region: where a counterexample is well hidden it takes many steps."""
+        start = time.monotonic()
+        attack = Pgd(steps=self.steps, restarts=RESTARTS, bytes=self.work.bytes // 2)
+        self.found = self.found or attack(self.graph, self.problem, self.generator, self.work.late)[0]
+        self.steps = min(2 * self.steps, DEEPEST)
+        rest.after(start)
 
     def _attack(self, view: View) -> None:
         """Try the inputs where the linear bounds are least."""

@@ -20,7 +20,7 @@ from verifier.complete.boxes import Boxes, whole
 from verifier.complete.clip import clipped
 from verifier.complete.frontier import Frontier
 from verifier.complete.narrow import Narrow, narrowed
-from verifier.complete.pace import Pace
+from verifier.complete.pace import Pace, Rest
 from verifier.complete.record import Inputs
 from verifier.complete.search import Search, Work
 from verifier.graph.graph import Graph
@@ -79,7 +79,7 @@ class Cuts:
         self.stuck = torch.zeros(problem.batch, dtype=torch.bool)
         self.stuck_bound = torch.full((problem.batch,), torch.inf, dtype=torch.float64)
         self.graph = asked.model.graph.to(torch.float32)
-        self.attack_again, self.generator = 0.0, torch.Generator().manual_seed(work.seed)
+        self.rest, self.generator = Rest(), torch.Generator().manual_seed(work.seed)
         self.done, self.pace = 0, Pace(START, min(method.batch, limit(problem, work)))
 
     def until(self, deadline: float) -> list[Verdict]:
@@ -219,7 +219,7 @@ class Cuts:
     def _descend(self, boxes: Boxes) -> None:
         """Now and then an attack within the worst boxes: a tenth of the time at most."""
         start = time.monotonic()
-        if start < self.attack_again:
+        if not self.rest.over():
             return
         worst = boxes[boxes.bound.argsort()[:ATTACKED]]
         asked = self.asked.select(worst.owner)
@@ -230,7 +230,7 @@ class Cuts:
         with torch.enable_grad():
             points = Pgd(steps=12, restarts=1).propose(self.graph, part, self.generator, self.work.late)
         self._found(worst.owner, replay(asked, asked.region.project(points.detach().float()), self.method.name))
-        self.attack_again = time.monotonic() + 10 * (time.monotonic() - start)
+        self.rest.after(start)
 
     def _inputs(self, x: Tensor) -> Tensor:
         """Points of the boxes as inputs of the network."""

@@ -1,6 +1,8 @@
 """How many subproblems a round takes: as many as still make it more than proportionally fast, and few enough to hear of
 the time."""
 
+import time
+
 SHORT, LONG = 0.5, 3.0  # seconds of a round
 GAIN = 1.25  # times as many a second, for twice as many a round, are worth it
 
@@ -23,3 +25,19 @@ class Pace:
             self.size = min(2 * self.size, self.most)
         elif seconds > LONG and rate < GAIN * self.rates.get(self.size // 2, rate):
             self.size = max(self.size // 2, 1)
+
+
+class Rest:
+    """For what may take a tenth of the time: after each turn it rests nine times as long, and before the first `first`
+    seconds."""
+
+    def __init__(self, first: float = 0.0) -> None:
+        self.until = time.monotonic() + first
+
+    def over(self) -> bool:
+        return time.monotonic() >= self.until
+
+    def after(self, start: float) -> None:
+        """The turn began at `start`, and is over."""
+        now = time.monotonic()
+        self.until = now + 9 * (now - start)
