@@ -59,10 +59,15 @@ def test_a_search_is_given_its_own_question() -> None:
     assert len(listening.heard) == sum(not isinstance(verdict, Verified) for verdict in found) > 1
     for problem, proved in listening.heard:
         assert proved is not None
-        box, table = problem.region.box(), proved.of(problem.model.graph)
+        box, table = problem.region.box(), proved.of(problem)
         assert set(table) == {node.name for node in problem.model.graph.nodes}
         assert torch.equal(table[problem.model.graph.input.name].lower, box.lower.double())
-        assert not proved.of(replace(problem.model.graph)), "another graph may mean something else by a name"
+        copy = replace(problem, model=replace(problem.model, graph=replace(problem.model.graph)))
+        assert not proved.of(copy), "another graph may mean something else by a name"
+    (first, known), (second, _) = listening.heard[:2]
+    assert known is not None
+    assert known.of(first)
+    assert not known.of(second), "another region holds other values"
 
 
 def test_nothing_is_handed_over_for_a_certificate_or_without_memory() -> None:

@@ -27,6 +27,7 @@ from verifier.graph.graph import Graph
 from verifier.graph.passes.exact import simplified
 from verifier.plan import Stage
 from verifier.problem import Problem, without_softmax
+from verifier.regions import Box
 from verifier.verdict import Falsified, Reason, Unknown, Verdict, Verified
 
 FEW = 32  # inputs that vary, up to which zonotopes are worth a stage
@@ -224,7 +225,7 @@ class _Batch:
         for i, value in zip(hopeful.tolist(), self._margins(bounds, hopeful), strict=True):
             if 0 < value < torch.inf:
                 decided[i] = Verified(value, method.name)
-            elif at_once:
+            elif at_once and value <= 0:
                 self._loose(i, value, method)
             else:
                 self.unknown[i] = Unknown(Reason.TIME if self.late() else Reason.NUMERICS, value, method.name)
@@ -243,12 +244,12 @@ class _Batch:
 
     def _keep(self, bounds: Bounds, index: Tensor) -> None:
         """For the searches to come, as far as it takes little memory."""
-        entries = sum(interval.lower.numel() for interval in bounds.table.values())
-        if 16 * entries > KEPT * self.settings.bytes:
+        region, entries = self.problem.region, sum(interval.lower.numel() for interval in bounds.table.values())
+        if not isinstance(region, Box) or 16 * entries > KEPT * self.settings.bytes:
             return
         for k, i in enumerate(index.tolist()):
             table = {name: interval[k : k + 1] for name, interval in bounds.table.items()}
-            self.proved[i] = Proved(self.problem.model.graph, table)
+            self.proved[i] = Proved(self.problem.model.graph, region.select(index[k : k + 1]), table)
 
     def _hopeful(self, method: Method, index: Tensor) -> Tensor:
         """Those for which a proof may be had, as far as a search tells."""

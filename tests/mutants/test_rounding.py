@@ -1,20 +1,25 @@
 """Mutants of proofs: numbers that are rounded where they must not be, and rounding that nobody accounts for."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 import torch
 from laws.cases import Case
+from laws.coefficients import law_sums, samples
 from laws.comparison import law_proof_close
 from laws.containment import law_exact
-from mutation import MLP, Patch, fails_on, recipes
+from laws.operators import law_short_cuts, operators
+from mutation import MLP, Patch, fails, fails_on, recipes
 from torch import Tensor
 
 from verifier.bounding import backward, propagate, state, zonotope
+from verifier.bounding.coefficient import Grouped
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Zonotope
 from verifier.bounding.propagate import Options
 from verifier.graph.build import Builder
 from verifier.graph.ops.dense import Linear, Shift
+from verifier.graph.ops.softmax import Differences
 from verifier.properties import Specification
 from verifier.regions import box
 
@@ -136,3 +141,29 @@ def test_16_proof_that_gives_too_much_away(monkeypatch: Patch) -> None:
         monkeypatch.setattr(state, "gamma", lambda n, dtype: 1e6 * original(n, dtype))
 
     fails_on(lambda c: law_proof_close(c, Crown()), recipes(MLP), mutate, 0.1)
+
+
+def test_16_groups_whose_rounding_cancels(monkeypatch: Patch) -> None:
+    """Slopes of both signs are added up before their size is taken."""
+
+    def signed(self: Grouped, x: Tensor) -> Tensor:
+        return self.dot(x).abs()
+
+    def mutate() -> None:
+        monkeypatch.setattr(Grouped, "magnitude_dot", signed)
+
+    fails(lambda: [law_sums(sample, seed) for seed in range(2) for sample in samples(seed)], mutate)
+
+
+def test_4_differences_without_their_own_entry(monkeypatch: Patch) -> None:
+    """The short cut forgets what every difference takes from its own entry."""
+
+    def forgetful(self: Differences, a: Tensor, slopes: Tensor, shapes: Sequence[torch.Size]) -> tuple[Tensor, ...]:
+        both = (a.unsqueeze(-1) * slopes).flatten(0, 1)
+        (whole,) = self.transport(both, shapes)
+        return ((whole + both.sum(-1)).unflatten(0, a.shape[:2]),)
+
+    def mutate() -> None:
+        monkeypatch.setattr(Differences, "transport_grouped", forgetful)
+
+    fails(lambda: [law_short_cuts(op, shapes) for op, shapes in operators(0)], mutate)

@@ -21,14 +21,20 @@ from laws.searches import (
 from mutation import MLP, Blind, Law, Patch, fails, puzzle
 from torch import Tensor
 
+from verifier.bounding.methods import Crown
+from verifier.bounding.propagate import Options, propagate
 from verifier.complete import bab, relaxed
 from verifier.complete.bab import Bab
 from verifier.complete.domains import Domains
 from verifier.complete.frontier import Frontier
 from verifier.complete.relaxed import Relaxed
+from verifier.complete.search import Proved, Work
 from verifier.complete.walks import Walks
 from verifier.numerics import up
+from verifier.problem import Problem
 from verifier.properties import Specification
+from verifier.regions import box
+from verifier.verdict import Verdict
 
 
 def on_cases(law: Callable[[Case, int], object], layers: tuple[str, ...] = MLP, size: float = 1.0) -> Law:
@@ -234,3 +240,30 @@ def test_a_warm_start_of_another_clause_is_harmless(monkeypatch: Patch) -> None:
     for seed in range(4):
         asked = puzzle(seed).problem()
         law_points(asked, Blind(Bab())(asked, work(1.0, 100)), seed)
+
+
+class Misled:
+    """A search that is given what is known of another region."""
+
+    name = "misled"
+
+    def __call__(self, problem: Problem, work: Work) -> list[Verdict]:
+        center = problem.region.box().center
+        point = box(center, center)
+        table = propagate(problem.model.graph, point, Crown(), problem.specification, Options(proof=True)).table
+        known = Proved(problem.model.graph, point, table)
+        return Blind(SEARCHES["babsr"])(problem, replace(work, proved=known))  # type: ignore[no-any-return]
+
+
+def test_7_intervals_of_another_region(monkeypatch: Patch) -> None:
+    """What was proved of one question is believed of another, whose property fails."""
+    false = [puzzle(seed, margin=-0.2) for seed in range(8)]
+
+    def mutate() -> None:
+        monkeypatch.setattr(Proved, "of", lambda self, problem: self.table)
+
+    def law() -> None:
+        for one in false:
+            law_nothing_verified(one.problem(), Misled())  # type: ignore[arg-type]
+
+    fails(law, mutate)

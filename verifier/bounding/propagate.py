@@ -257,7 +257,7 @@ class _Run:
         step = rows_at_once(state, state.graph.by_name[start], False, self.options.bytes)
         for rows, offset in zip(specification.rows.split(step), specification.offset.split(step), strict=True):
             known = self._forwards(rows)
-            if notes is None and len(rows) < len(specification.rows) and self._spared(known + offset, first):
+            if notes is None and len(rows) < len(specification.rows) and self._spared(enclose(known, offset)[0], first):
                 chunks.append(known)
                 forms.append(None)
                 first += len(rows)

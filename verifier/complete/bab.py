@@ -71,7 +71,7 @@ class _Run:
     def verdict(self) -> Verdict:
         until = time.monotonic() + ROOT * self.work.seconds
         problem = self.problem
-        known = self.work.proved.of(problem.model.graph) if self.work.proved is not None else {}
+        known = self.work.proved.of(problem) if self.work.proved is not None else {}
         options = Options(
             self.work.dtype,
             "cpu",

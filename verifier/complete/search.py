@@ -11,19 +11,25 @@ from verifier.complete.record import Recorder
 from verifier.graph.graph import Graph
 from verifier.interval import Interval
 from verifier.problem import Problem
+from verifier.regions import Box
 from verifier.verdict import Falsified, Reason, Unknown, Verdict
 
 
 @dataclass(frozen=True, eq=False)
 class Proved:
-    """Intervals `(1, *)` of all nodes of a graph over the region of a question, as tight as CROWN makes them."""
+    """Intervals `(1, *)` of all nodes of a graph over a box, as tight as CROWN makes them."""
 
     graph: Graph
+    region: Box
     table: Mapping[str, Interval]
 
-    def of(self, graph: Graph) -> Mapping[str, Interval]:
-        """The intervals, of the same graph only."""
-        return self.table if graph is self.graph else {}
+    def of(self, problem: Problem) -> Mapping[str, Interval]:
+        """The intervals, if the question is about the same graph and box: of another they prove nothing."""
+        if problem.model.graph is not self.graph or not isinstance(problem.region, Box):
+            return {}
+        mine, asked = self.region.box(), problem.region.box()
+        same = torch.equal(mine.lower, asked.lower) and torch.equal(mine.upper, asked.upper)
+        return self.table if same else {}
 
 
 @dataclass(frozen=True)
