@@ -14,14 +14,15 @@ from verifier.bounding.notes import Notes
 from verifier.bounding.propagate import Options, propagate
 from verifier.complete.branching.branching import Branching
 from verifier.complete.branching.fsb import Fsb
-from verifier.complete.curved import suited
+from verifier.complete.curved import bends, suited
 from verifier.complete.domains import Domains, roots
 from verifier.complete.frontier import Frontier
-from verifier.complete.pace import Pace, Rest
+from verifier.complete.pace import Pace, Rest, Turns
 from verifier.complete.record import Activations
 from verifier.complete.refine import Refinement
 from verifier.complete.relaxed import Relaxed, View
 from verifier.complete.search import OneByOne, Work
+from verifier.complete.sharpen import Sharpening
 from verifier.problem import Problem
 from verifier.regions import Box
 from verifier.verdict import Falsified, Reason, Unknown, Verdict, Verified
@@ -30,8 +31,10 @@ LAST = 60  # steps for a leaf
 START = 16  # domains of the first round
 ROOT = 0.35  # of the time, at most, goes into the slopes of the root
 STEPS, DEEPEST, RESTARTS = 200, 1600, 8  # of attacks beside the search, each twice as deep as the one before
-PATIENCE = 1.0  # seconds before the first of them
-COPIES = 6  # tensors of each nonlinear node's size that one walk with gradients holds for a domain
+PATIENCE = 1.0  # seconds before the first of them, and before intervals are sharpened
+WAIT, TURN = 0.12, 0.2  # of the time: when the first turn of sharpening begins at the latest, and what it may take
+LEAST, RIPE = 64, 3  # domains before it begins; and for each entry, as an earlier time: a tenth of what it costs
+GOOD, WORTH = 0.15, 0.05  # of what the roots' bounds lack: less is not worth starting again
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class _Run:
         self.notes = Notes() if work.record is not None else None
         self.growth: Activations | None = None
         self.refinement: Refinement | None = None
+        self.sharpens = work.record is None and not bends(problem.model.graph)
         self.generator, self.steps = torch.Generator().manual_seed(work.seed), STEPS
 
     def verdict(self) -> Verdict:
@@ -99,10 +103,10 @@ class _Run:
         self.margin = float(torch.where(clauses > 0, clauses, torch.inf).min())
         if self.work.late():
             return Unknown(Reason.TIME, float(clauses.min()), self.method.name, "at the root")
-        relaxed = Relaxed(problem, bounds.table, self.work.dtype, self.work.deployed, self.work.device)
+        self.relaxed = Relaxed(problem, bounds.table, self.work.dtype, self.work.deployed, self.work.device)
         open_ = (~(clauses > 0)).nonzero().flatten()
-        self.growth = Activations(relaxed, open_) if self.notes is not None else None
-        return self._search(relaxed, open_)
+        self.growth = Activations(self.relaxed, open_) if self.notes is not None else None
+        return self._search(open_)
 
     def _verified(self, margin: float) -> Verified:
         if self.work.record is not None and self.notes is not None:
@@ -112,19 +116,14 @@ class _Run:
                 self.work.record.activations(self.problem, self.notes, self.growth)
         return Verified(margin, self.method.name)
 
-    def _search(self, relaxed: Relaxed, clauses: Tensor) -> Verdict:
-        count = relaxed.search.rows.shape[1]
-        weight = torch.full((len(clauses), count), 1 / count)
-        if relaxed.sites and isinstance(self.problem.region, Box):
-            self.refinement = Refinement(relaxed, self.work.bytes, self.work.deadline)
-        known = relaxed.count if self.refinement is not None else 0
-        first = self._optimised(relaxed, roots(clauses, weight, relaxed.start, known), self.method.first)
-        frontier = Frontier(self._close(relaxed, first))
-        pace, rest = Pace(START, min(self.method.batch, limit(relaxed, self.work))), Rest(PATIENCE)
-        while len(frontier) and not self.work.late() and self.done < self.work.domains and self.found is None:
-            start = time.monotonic()
+    def _search(self, clauses: Tensor) -> Verdict:
+        self._begin(self.relaxed, self._roots(self.relaxed, clauses))
+        pace, rest = Pace(START, min(self.method.batch, self.relaxed.at_once(self.work.bytes))), Rest(PATIENCE)
+        turns = Turns(PATIENCE, WAIT * self.work.seconds, TURN * self.work.seconds)
+        while len(self.frontier) and not self.work.late() and self.done < self.work.domains and self.found is None:
+            start, frontier = time.monotonic(), self.frontier
             taken = frontier.pop(min(pace.size, self.work.domains - self.done))
-            frontier.push(self._close(relaxed, self._branch(relaxed, taken)))
+            frontier.push(self._close(self._branch(taken)))
             self.done += len(taken)
             pace.after(len(taken), time.monotonic() - start)
             if rest.over():
@@ -132,9 +131,51 @@ class _Run:
             self.work.note(
                 f"{self.method.name}: {self.done} domains, {len(frontier)} open, worst {frontier.worst():.4g}"
             )
+            due = self.done >= LEAST and turns.due(ripe=self.done >= RIPE * self.relaxed.count)
+            if self.sharpens and due and len(frontier) and self.found is None:
+                self._sharpen(turns)
         if self.found is not None:
             return self.found
-        return self._conclusion(frontier)
+        return self._conclusion(self.frontier)
+
+    def _roots(self, relaxed: Relaxed, clauses: Tensor) -> Domains:
+        """A domain for each clause, without cuts, bounded."""
+        count = relaxed.search.rows.shape[1]
+        weight = torch.full((len(clauses), count), 1 / count)
+        known = relaxed.count if isinstance(self.problem.region, Box) else 0
+        return relaxed.optimised(roots(clauses, weight, relaxed.start, known), self.method.first, self.work.late)
+
+    def _begin(self, relaxed: Relaxed, first: Domains) -> None:
+        """Search from these roots."""
+        self.relaxed, self.first, self.stuck = relaxed, first, None
+        refines = relaxed.sites and isinstance(self.problem.region, Box)
+        self.refinement = Refinement(relaxed, self.work.bytes, self.work.deadline) if refines else None
+        self.frontier = Frontier(self._close(first))
+
+    def _sharpen(self, turns: Turns) -> None:
+        """Start again with tighter intervals, if those make the roots' bounds better by enough: as long as it goes well
+        they are made tighter still."""
+        start, open_ = time.monotonic(), torch.cat([part.clause for part in self._open()]).unique()
+        relaxed, first = self.relaxed, self.first[torch.isin(self.first.clause, open_)]
+        gained, total = 1.0, 0.0
+        while gained > GOOD and not self.work.late():
+            work = replace(self.work, deadline=time.monotonic() + min(turns.seconds, self.work.seconds / 2))
+            scores = self.method.branching.scores(relaxed, relaxed.view(first)).sum(0).cpu()
+            table = Sharpening()(relaxed, scores, work)
+            relaxed = Relaxed(self.problem, table, self.work.dtype, self.work.deployed, self.work.device)
+            before, first = first, self._roots(relaxed, first.clause)
+            gained = float((1 - first.bound / before.bound.clamp(max=-1e-30)).clamp(0, 1).mean())
+            total += (1 - total) * gained
+            self.work.note(f"{self.method.name}: intervals sharpened, {gained:.0%} of what roots lack")
+            if bool((first.bound > 0).all()):
+                break
+        self.sharpens = total > WORTH
+        turns.after(start)
+        if self.sharpens:
+            self._begin(relaxed, first)
+
+    def _open(self) -> list[Domains]:
+        return self.frontier.batches + ([] if self.stuck is None else [self.stuck])
 
     def _conclusion(self, frontier: Frontier[Domains]) -> Verdict:
         name, stuck = self.method.name, 0 if self.stuck is None else len(self.stuck)
@@ -146,58 +187,58 @@ class _Run:
             return Unknown(Reason.NUMERICS, best, name, f"{detail}, all of them linear")
         return Unknown(Reason.TIME if self.work.late() else Reason.DOMAINS, best, name, detail)
 
-    def _branch(self, relaxed: Relaxed, taken: Domains) -> Domains:
+    def _branch(self, taken: Domains) -> Domains:
         """The children of the domains, bounded."""
-        view = relaxed.view(taken)
+        view = self.relaxed.view(taken)
         self._attack(view)
         if self.refinement is not None:
-            taken = self._refined(relaxed, self.refinement, taken, view)
+            taken = self._refined(self.refinement, taken, view)
             if not len(taken):
                 return taken
-            view = relaxed.view(taken)
-        if not relaxed.sites:
+            view = self.relaxed.view(taken)
+        if not self.relaxed.sites:
             place, point = torch.full((len(taken),), -1), torch.zeros(len(taken), dtype=torch.float64)
         else:
-            place, point = (x.cpu() for x in self.method.branching.choose(relaxed, view))
+            place, point = (x.cpu() for x in self.method.branching.choose(self.relaxed, view))
         leaf = place < 0
         for i in leaf.nonzero().flatten():
-            self._leaf(relaxed, taken[i.reshape(1)])
+            self._leaf(taken[i.reshape(1)])
         taken, place, point = taken[~leaf], place[~leaf], point[~leaf]
         children = taken.cut(place, point)
         if self.growth is not None:
             children = replace(children, node=self.growth.cut(taken.node, place, point))
-        return self._optimised(relaxed, children, self.method.steps)
+        return self._optimised(children, self.method.steps)
 
-    def _refined(self, relaxed: Relaxed, refinement: Refinement, taken: Domains, view: View) -> Domains:
+    def _refined(self, refinement: Refinement, taken: Domains, view: View) -> Domains:
         """What is left of the domains, those near to their end within tighter intervals."""
         lacks = refinement.lacks(view)
         near = (lacks < refinement.near).nonzero().flatten()
         if not len(near):
             return taken
-        found = refinement(taken[near], self.method.branching.scores(relaxed, view).cpu()[near])
+        found = refinement(taken[near], self.method.branching.scores(self.relaxed, view).cpu()[near])
         tight, empty = found.domains, found.empty
         if self.growth is not None:
             self.growth.refine(found)
         if bool(empty.any()):
             self.margin = min(self.margin, 0.0)
-        after = relaxed.view(tight).bound.cpu()
+        after = self.relaxed.view(tight).bound.cpu()
         refinement.learn(lacks[near], view.bound.cpu()[near], after)
         tight = replace(tight, bound=torch.maximum(tight.bound, after.double()))
         far = torch.ones(len(taken), dtype=torch.bool)
         far[near] = False
-        return self._close(relaxed, tight[~empty]).joined(taken[far])
+        return self._close(tight[~empty]).joined(taken[far])
 
-    def _leaf(self, relaxed: Relaxed, leaf: Domains) -> None:
+    def _leaf(self, leaf: Domains) -> None:
         """Nothing is left to cut: more steps, or an LP, decide."""
         if self.work.late():
             self._stay(leaf)
             return
-        leaf = self._optimised(relaxed, leaf, LAST)
-        if self.found is not None or not len(self._close(relaxed, leaf)):
+        leaf = self._optimised(leaf, LAST)
+        if self.found is not None or not len(self._close(leaf)):
             return
         from verifier.complete.leaves import decided  # scipy and the LP solver take a while to load
 
-        bound = decided(relaxed, leaf, self.work, self.method.name)
+        bound = decided(self.relaxed, leaf, self.work, self.method.name)
         if isinstance(bound, Falsified):
             self.found = bound
         elif bound > 0:
@@ -208,18 +249,18 @@ class _Run:
     def _stay(self, leaf: Domains) -> None:
         self.stuck = leaf if self.stuck is None else self.stuck.joined(leaf)
 
-    def _optimised(self, relaxed: Relaxed, domains: Domains, steps: int) -> Domains:
+    def _optimised(self, domains: Domains, steps: int) -> Domains:
         if not len(domains):
             return domains
-        return relaxed.optimised(domains, steps, self.work.late)
+        return self.relaxed.optimised(domains, steps, self.work.late)
 
-    def _close(self, relaxed: Relaxed, domains: Domains) -> Domains:
+    def _close(self, domains: Domains) -> Domains:
         """Without those that are proved."""
         hopeful = domains.bound > 0
         if not bool(hopeful.any()):
             return domains
         index = hopeful.nonzero().flatten()
-        proof = relaxed.proved(domains[index])
+        proof = self.relaxed.proved(domains[index])
         done = proof > 0
         if self.growth is not None:
             self.growth.close(domains[index[done]])
@@ -252,9 +293,3 @@ class _Run:
         hits = (margin <= 0).nonzero().flatten()[:8]
         for answer in replay(problem.select(hits), x[hits], self.method.name) if len(hits) else []:
             self.found = self.found or answer
-
-
-def limit(relaxed: Relaxed, work: Work) -> int:
-    """How many domains fit into memory at once."""
-    entries = sum(torch.Size(node.shape).numel() for node in relaxed.search.state.graph.nodes)
-    return max(1, work.bytes // (2 * 4 * COPIES * entries))

@@ -41,3 +41,23 @@ class Rest:
         """The turn began at `start`, and is over."""
         now = time.monotonic()
         self.until = now + 9 * (now - start)
+
+
+class Turns:
+    """For what interrupts a search: the first turn comes after `first` seconds if the search is ripe for it, after
+    `last` in any case, and may take `seconds`. The search then goes on for as long as a turn took, and each turn may
+    take twice as long as the one before."""
+
+    def __init__(self, first: float, last: float, seconds: float) -> None:
+        now = time.monotonic()
+        self.first, self.last, self.seconds, self.number = now + first, now + last, seconds, 0
+
+    def due(self, ripe: bool) -> bool:
+        now = time.monotonic()
+        return now >= self.last or (ripe and now >= self.first)
+
+    def after(self, start: float) -> None:
+        """The turn began at `start`, and is over."""
+        now = time.monotonic()
+        self.first = self.last = now + (now - start)
+        self.seconds, self.number = 2 * self.seconds, self.number + 1

@@ -17,6 +17,8 @@ from verifier.interval import Interval
 from verifier.problem import Problem
 from verifier.relaxations.relaxation import Lines
 
+COPIES = 6  # tensors of each nonlinear node's size that one walk with gradients holds for a domain
+
 
 @dataclass(frozen=True, eq=False)
 class View:
@@ -50,6 +52,11 @@ class Relaxed:
         self.search = Walks(search, self.sites, problem.specification)
         self.proving = Walks(proving, self.sites, problem.specification)
         self.start = {(reader.name, side): self._start(site, reader, side) for site, reader, side in self._slopes()}
+
+    def at_once(self, bytes: int) -> int:
+        """How many domains fit into that much memory."""
+        entries = sum(torch.Size(node.shape).numel() for node in self.search.state.graph.nodes)
+        return max(1, bytes // (2 * 4 * COPIES * entries))
 
     def optimised(self, domains: Domains, steps: int, stop: Callable[[], bool], lr: float = 0.1) -> Domains:
         """The domains with better multipliers and bounds, by `steps` of Adam."""
