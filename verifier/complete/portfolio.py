@@ -73,7 +73,7 @@ class _Turns:
         work, now = self.work, time.monotonic()
         if work.record is None and work.deployed is None and shallow(self.problem.model.graph):
             first, second = (min(share * work.seconds, most) for share, most in (SHORT, LPS))
-            yield self.activations, now + first
+            yield self.briefly, now + first
             yield self.programs, time.monotonic() + second
         yield self.activations, work.deadline
 
@@ -89,6 +89,10 @@ class _Turns:
 
     def activations(self, verdicts: dict[int, Verdict], deadline: float) -> dict[int, Verdict]:
         return self._asked(self.method.activations, verdicts, deadline)
+
+    def briefly(self, verdicts: dict[int, Verdict], deadline: float) -> dict[int, Verdict]:
+        """Activations, without what pays only if they go on for long."""
+        return self._asked(replace(self.method.activations, sharpens=False), verdicts, deadline)
 
     def programs(self, verdicts: dict[int, Verdict], deadline: float) -> dict[int, Verdict]:
         from verifier.complete.exact.search import LpTree  # solvers take a while to load
@@ -119,7 +123,7 @@ class _Inputs(_Turns):
             first, second = (min(share * seconds, most) for share, most in FIRST)
             yield self.inputs, now + first
             if self.run.left() > OPEN:
-                yield self.activations, time.monotonic() + second
+                yield self.briefly, time.monotonic() + second
         yield self.inputs, end
         yield self.activations, self.work.deadline
 

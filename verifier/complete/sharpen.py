@@ -51,10 +51,12 @@ class _Run:
     def table(self) -> dict[str, Interval]:
         known, state = self.relaxed.proving, self.state
         wanted = {site.name: site for site in known.sites if site.name not in known.state.hull}
+        count = len(wanted)
         for node in state.graph.nodes:
             state.enter(node)
             state.improve(node.name, known.state.table[node.name])
             if node.name in wanted:
+                self.work.note(f"sharpening: layer {count - len(wanted) + 1} of {count}")
                 self._site(wanted[node.name], node, time.monotonic() + self.work.seconds / len(wanted))
                 del wanted[node.name]
         return state.table
