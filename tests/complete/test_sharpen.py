@@ -50,7 +50,7 @@ def test_no_point_leaves(puzzle: Puzzle, seed: int) -> None:
 
 @examples(10)
 @given(puzzles(EVERYTHING, ("linf", "box")), st.integers(0, 99))
-def test_rounding_of_a_deployed_network_counts(puzzle: Puzzle, seed: int) -> None:
+def test_what_holds_of_a_deployed_network_holds_of_the_real_one(puzzle: Puzzle, seed: int) -> None:
     law_sharpened(puzzle.case(), seed, torch.float32)
 
 
