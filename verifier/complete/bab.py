@@ -72,8 +72,7 @@ class _Run:
         self.notes = Notes() if work.record is not None else None
         self.growth: Activations | None = None
         self.refinement: Refinement | None = None
-        plain = work.record is None and work.deployed is None  # no certificate, and no law of computed networks, has it
-        self.sharpens = method.sharpens and plain and not bends(problem.model.graph)
+        self.sharpens = method.sharpens and work.record is None and not bends(problem.model.graph)
         self.generator, self.steps = torch.Generator().manual_seed(work.seed), STEPS
 
     def verdict(self) -> Verdict:

@@ -64,6 +64,8 @@ class _Run:
     def _site(self, site: Site, node: Node, until: float) -> None:
         """Better intervals of the site's entries: by a walk each, then by searches, the most important first."""
         index = self._loose(site)
+        if not len(index):
+            return
         for part in index.split(rows_at_once(self.state, node, False, self.work.bytes)):
             if self.work.late():
                 return
@@ -102,7 +104,7 @@ class _Run:
     def _searched(self, site: Site, node: Node, index: Tensor, until: float) -> Tensor:
         """Proved least values of the entries, then of their negatives: `(2n,)`."""
         asked = self._question(node, index)
-        relaxed = Relaxed(asked, self.state.table, self.work.dtype, self.work.deployed, self.work.device)
+        relaxed = Relaxed(asked, self.state.table, self.work.dtype, self.state.deployed, self.work.device)
         count, late = 2 * len(index), lambda: time.monotonic() > until
         leaves = relaxed.optimised(roots(torch.arange(count), torch.ones(count, 1), relaxed.start), FIRST, late)
         for _ in range(self.method.rounds):
