@@ -66,6 +66,12 @@ def test_the_tree_alone_proves_what_holds(recipe: Recipe) -> None:
         assert verdict.trust is Trust.RECHECKED
 
 
+def test_the_solver_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    """On stdout there are results only."""
+    Milp(bounding=Ibp(), tightening=None, few=0)(problem(small()), work())
+    assert capfd.readouterr().out == ""
+
+
 @settings(max_examples=15, deadline=None)
 @given(recipes(KINDS, ("linf",), SMALL, batch=1, depth=3))
 def test_solvers_agree(recipe: Recipe) -> None:

@@ -78,11 +78,23 @@ def started(program: Program) -> Any:
     if program.integer.any():
         kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
         lp.integrality_ = [kinds[int(i)] for i in program.integer]
-    highs = highspy.Highs()
-    highs.setOptionValue("output_flag", False)
+    highs = _silent()
     highs.setOptionValue("threads", 1)
     highs.passModel(lp)
     return highs
+
+
+def _silent() -> Any:
+    """HiGHS, told to print nothing before it can: 1.16 greets on stdout, where only results belong, as soon as its
+    callbacks are enabled."""
+    import highspy
+
+    class Silent(highspy.Highs):
+        def enableCallbacks(self) -> None:  # its constructor asks for them
+            self.setOptionValue("output_flag", False)
+            super().enableCallbacks()
+
+    return Silent()
 
 
 def _claims(highs: Any, bound: float) -> Answer:
