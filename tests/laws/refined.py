@@ -51,7 +51,7 @@ def computed(graph: Graph, e: Entry, exact: bool = False) -> tuple[Leaves, Refin
     with np.errstate(all="ignore"):
         network = Network(q.graph, numbers)
         table = Recipe(network, reader["proof"], 1).table(numbers.array(q.lower), numbers.array(q.upper))
-        leaves = Leaves(table, reader["proof"]["search"], int(q.clause.max()) + 1)
+        leaves = Leaves(table, reader["proof"]["search"], q.graph.output, int(q.clause.max()) + 1)
         members = leaves._members(q.clause)
         parts = leaves.parts(numbers.array(q.rows)[:, 0][members], numbers.array(q.offset)[:, 0][members])
         return leaves, Refined(leaves.value, parts)

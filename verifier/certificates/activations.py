@@ -1,9 +1,12 @@
 """Trees of cuts of activations: every leaf is bounded, or found to hold nothing that breaks its row."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import numpy as np
 
 from verifier.certificates.bounds import chunks
-from verifier.certificates.dual import Duals, Parts, Site
+from verifier.certificates.dual import Bound, Duals, Parts, Site
 from verifier.certificates.file import Reader
 from verifier.certificates.numbers import Array
 from verifier.certificates.refined import Refined
@@ -12,10 +15,11 @@ from verifier.certificates.walk import Table
 
 
 class Leaves:
-    """The leaves of one question's trees; `duals` are proposed for those that bounds close."""
+    """The leaves of trees about `clauses` of rows at the node `start`; `duals` are proposed for those that bounds
+    close."""
 
-    def __init__(self, table: Table, value: Reader, clauses: int) -> None:
-        self.table, self.value = table, value
+    def __init__(self, table: Table, value: Reader, start: str, clauses: int) -> None:
+        self.table, self.value, self.start = table, value, start
         self.clauses = value["clauses"].array("i", -1)
         if ((self.clauses < 0) | (self.clauses >= clauses)).any() or len(set(self.clauses.tolist())) < len(
             self.clauses
@@ -51,9 +55,7 @@ class Leaves:
         refined = Refined(self.value, parts)
         bad = [self._without(refined)]
         bounds = [np.full(len(bad[0]), -np.inf)]
-        for part in chunks(len(self.duals.node), 2 * parts.width):
-            duals = self.duals[part]
-            bound = parts.bound(duals, refined, refined.owner[duals.node])
+        for duals, bound in self._bounded(self.duals, parts, refined):
             strict = (closed[members[parts.cuts(duals.node)[3]]] & (duals.weight > 0)).any(1)
             enough = (bound.least > 0) | ((bound.least >= 0) & strict) | bound.empty
             bad.append(duals.node[~enough])
@@ -62,10 +64,32 @@ class Leaves:
         failed = zip(self.clauses[root], (place >= 0).sum(1), np.concatenate(bounds), strict=True)
         return [(int(clause), int(depth), float(bound)) for clause, depth, bound in failed]
 
+    def least(self, rows: Array) -> Array:
+        """What all leaves of a clause together prove of its only row, `rows (C, m)`: it is at least `(C,)` in the box.
+        A leaf for which nothing is proposed proves nothing. Weights would make multiples of rows, and do not count.
+        """
+        zeros = self.table.network.numbers.zeros
+        asked = rows[self.clauses][:, None]
+        parts = self.parts(asked, zeros(asked.shape[:2]))
+        proved = np.full(len(self.tree.place), -np.inf, dtype=zeros((1,)).dtype)
+        single = replace(self.duals, weight=np.ones((len(self.duals.node), 1)))
+        for duals, bound in self._bounded(single, parts, None):
+            proved[duals.node] = np.where(bound.empty, np.inf, bound.least)
+        found = np.full(len(rows), -np.inf, dtype=proved.dtype)
+        found[self.clauses] = np.inf
+        np.minimum.at(found, self.clauses[parts.cuts(self.leaf)[3]], proved[self.leaf])
+        return found
+
+    def _bounded(self, duals: Duals, parts: Parts, refined: Refined | None) -> Iterator[tuple[Duals, Bound]]:
+        """Bounds of what duals are proposed for, part by part."""
+        for part in chunks(len(duals.node), 2 * parts.width):
+            owner = None if refined is None else refined.owner[duals.node[part]]
+            yield duals[part], parts.bound(duals[part], refined, owner)
+
     def parts(self, rows: Array, offset: Array) -> Parts:
         """The nodes of the trees, those below root `k` about `rows (K, R, m)` at `k`."""
         parent, side = self.tree.parents()
-        return Parts(self.table, self.sites, self.tree, parent, side, rows, offset)
+        return Parts(self.table, self.sites, self.tree, parent, side, self.start, rows, offset)
 
     def _members(self, clause: Array) -> Array:
         """The rows `(K, R)` of each root's clause; clauses with fewer rows repeat their first."""

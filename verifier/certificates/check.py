@@ -16,6 +16,7 @@ from verifier.certificates.bounds import Recipe
 from verifier.certificates.file import Reader, load
 from verifier.certificates.inputs import Asked, Forest
 from verifier.certificates.numbers import Array, Numbers
+from verifier.certificates.sharpened import Sweep
 from verifier.certificates.walk import Network
 from verifier.errors import Rejected
 from verifier.graph.graph import Graph
@@ -117,7 +118,12 @@ def prove(question: Question, proof: Reader, numbers: Numbers) -> Accepted:
                 open_ = np.stack([~holds[question.clause == k].any(0) for k in range(clauses)])
                 if kind == "bounds":
                     return _closed(question, proof, open_, best)
-                return _leaves(question, proof, Leaves(table, proof["search"], clauses), open_, rows, offset)
+                if len(lower) != 1 or recipe.level:
+                    raise proof.wrong("a tree of activations belongs to one question, and to linear bounds")
+                for part in proof["sharpened"].list() if "sharpened" in proof else ():
+                    table = Sweep(network, part).after(table)
+                leaves = Leaves(table, proof["search"], question.graph.output, clauses)
+                return _leaves(question, proof, leaves, open_, rows, offset)
     raise proof.wrong(f"there is no proof of kind {kind}")
 
 
@@ -130,8 +136,6 @@ def _closed(question: Question, proof: Reader, open_: Array, best: Array) -> Acc
 
 def _leaves(question: Question, proof: Reader, leaves: Leaves, open_: Array, rows: Array, offset: Array) -> Accepted:
     """Clauses that the root leaves open need a tree each."""
-    if len(question.lower) != 1 or proof["level"].number():
-        raise proof.wrong("a tree of activations belongs to one question, and to linear bounds")
     missing = set(np.flatnonzero(open_[:, 0]).tolist()) - set(leaves.clauses.tolist())
     if missing:
         raise Rejected(f"{proof.where}: clause {min(missing)} is neither proved at the root nor has a tree")

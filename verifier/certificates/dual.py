@@ -80,14 +80,15 @@ class Bound:
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """The nodes of one question's trees. Those below root `k` are about the rows `(K, R, m)` and offsets `(K, R)` at
-    `k`."""
+    """The nodes of one question's trees. Those below root `k` are about the rows `(K, R, m)`, at the network's node
+    `start`, and offsets `(K, R)` at `k`."""
 
     table: Table
     sites: Sequence[Site]
     tree: Tree
     parent: Array
     side: Array
+    start: str
     rows: Array
     offset: Array
 
@@ -114,26 +115,28 @@ class Parts:
                 array[deep, depth[deep] - 1 - step] = value[deep]
         return *found, at
 
-    def bound(self, duals: Duals, known: Known, owner: Array) -> Bound:
-        """Where the nodes' rows can be broken, they are at least this. `owner (N,)` is what `known` calls the nodes."""
+    def bound(self, duals: Duals, known: Known | None = None, owner: Array | None = None) -> Bound:
+        """The nodes' rows are at least this; with what is `known`, where they can be broken. `owner (N,)` is what
+        `known` calls the nodes."""
         numbers = self.table.network.numbers
         place, side, point, root = self.cuts(duals.node)
         beta, depth = np.zeros(place.shape), min(place.shape[1], duals.beta.shape[1])
         beta[:, :depth] = duals.beta[:, :depth]
         force, at = numbers.array(np.where(place >= 0, beta * side, 0.0)), numbers.array(point)
         lower, upper = self._intervals(place, side, at)
-        known.tighten(owner, lower, upper)
+        if known is not None and owner is not None:
+            known.tighten(owner, lower, upper)
         crossed: Array = lower > upper
         lines = self._lines(duals, np.where(crossed, upper, lower), upper)
         pulls, pulled = self._pulls(place, force, at)
         weight, rows, offset = numbers.array(duals.weight), self.rows[root], self.offset[root]
         if weight.shape != rows.shape[:2]:
             raise ValueError(f"weights {weight.shape} for rows {rows.shape[:2]}")
-        row, output = (weight[..., None] * rows).sum(1), self.table.network.graph.output
-        bounds, arrived = Walk(self.table, {**self.table.lines, **lines}, pulls=pulls).bound(output, row[None])
+        row = (weight[..., None] * rows).sum(1)
+        bounds, arrived = Walk(self.table, {**self.table.lines, **lines}, pulls=pulls).bound(self.start, row[None])
         bound = bounds[0]
         total = bound + (weight * offset).sum(1) + (force * at).sum(1)
-        reach = self.table.magnitude(output)
+        reach = self.table.magnitude(self.start)
         sums = pulled + (weight * abs(offset)).sum(1) + abs(bound)
         sums = sums + ((weight[..., None] * abs(rows)).sum(1) * reach).sum(1)
         gamma = numbers.gamma(reach.shape[1] + rows.shape[1] + place.shape[1])

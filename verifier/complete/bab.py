@@ -17,8 +17,8 @@ from verifier.complete.branching.fsb import Fsb
 from verifier.complete.curved import bends, suited
 from verifier.complete.domains import Domains, roots
 from verifier.complete.frontier import Frontier
+from verifier.complete.growth import Activations, Sweep, halves
 from verifier.complete.pace import Pace, Rest, Turns
-from verifier.complete.record import Activations
 from verifier.complete.refine import Refinement
 from verifier.complete.relaxed import Relaxed, View
 from verifier.complete.search import OneByOne, Work
@@ -72,7 +72,8 @@ class _Run:
         self.notes = Notes() if work.record is not None else None
         self.growth: Activations | None = None
         self.refinement: Refinement | None = None
-        self.sharpens = method.sharpens and work.record is None and not bends(problem.model.graph)
+        self.sweeps: list[Sweep] = []
+        self.sharpens = method.sharpens and not bends(problem.model.graph)
         self.generator, self.steps = torch.Generator().manual_seed(work.seed), STEPS
 
     def verdict(self) -> Verdict:
@@ -116,7 +117,7 @@ class _Run:
             if self.by_lp:
                 self.work.record.skip(1, "a leaf was closed by an LP")
             else:
-                self.work.record.activations(self.problem, self.notes, self.growth)
+                self.work.record.activations(self.problem, self.notes, self.growth, self.sweeps)
         return Verified(margin, self.method.name)
 
     def _search(self, clauses: Tensor) -> Verdict:
@@ -158,13 +159,16 @@ class _Run:
     def _sharpen(self, turns: Turns) -> None:
         """Start again with tighter intervals, if those make the roots' bounds better by enough: as long as it goes well
         they are made tighter still."""
-        start, open_ = time.monotonic(), torch.cat([part.clause for part in self._open()]).unique()
-        relaxed, first = self.relaxed, self.first[torch.isin(self.first.clause, open_)]
-        gained, total = 1.0, 0.0
+        start, relaxed, first = time.monotonic(), self.relaxed, self.first
+        if self.notes is None:  # else the tree that grows anew has to prove what is closed already, too
+            open_ = torch.cat([part.clause for part in self._open()])
+            first = first[torch.isin(first.clause, open_)]
+        gained, total, sweeps = 1.0, 0.0, list[Sweep]()
         while relaxed.sites and gained > GOOD and not self.work.late():
             work = replace(self.work, deadline=time.monotonic() + min(turns.seconds, self.work.seconds / 2))
             scores = self.method.branching.scores(relaxed, relaxed.view(first)).sum(0).cpu()
-            table = Sharpening(ROUNDS << turns.number)(relaxed, scores, work)
+            sweeps += [] if self.notes is None else [Sweep()]
+            table = Sharpening(ROUNDS << turns.number)(relaxed, scores, work, sweeps[-1] if sweeps else None)
             relaxed = Relaxed(self.problem, table, self.work.dtype, self.work.deployed, self.work.device)
             before, first = first, self._roots(relaxed, first.clause)
             gained = float((1 - first.bound / before.bound.clamp(max=-1e-30)).clamp(0, 1).mean())
@@ -175,6 +179,8 @@ class _Run:
         self.sharpens = total > WORTH
         turns.after(start)
         if self.sharpens:
+            if self.notes is not None:
+                self.sweeps, self.growth, self.by_lp = self.sweeps + sweeps, Activations(relaxed, first.clause), False
             self._begin(relaxed, first)
 
     def _open(self) -> list[Domains]:
@@ -207,10 +213,7 @@ class _Run:
         for i in leaf.nonzero().flatten():
             self._leaf(taken[i.reshape(1)])
         taken, place, point = taken[~leaf], place[~leaf], point[~leaf]
-        children = taken.cut(place, point)
-        if self.growth is not None:
-            children = replace(children, node=self.growth.cut(taken.node, place, point))
-        return self._optimised(children, self.method.steps)
+        return self._optimised(halves(taken, place, point, self.growth), self.method.steps)
 
     def _refined(self, refinement: Refinement, taken: Domains, view: View) -> Domains:
         """What is left of the domains, those near to their end within tighter intervals."""

@@ -19,9 +19,9 @@ from verifier.bounding.propagate import Bounds, Options, propagate
 from verifier.complete.boxes import Boxes, whole
 from verifier.complete.clip import clipped
 from verifier.complete.frontier import Frontier
+from verifier.complete.growth import Inputs
 from verifier.complete.narrow import Narrow, narrowed
 from verifier.complete.pace import Pace, Rest
-from verifier.complete.record import Inputs
 from verifier.complete.search import Search, Work
 from verifier.graph.graph import Graph
 from verifier.graph.op import Affine, Input

@@ -16,6 +16,7 @@ from verifier.bounding.state import State
 from verifier.complete.branching.branching import Branching
 from verifier.complete.branching.fsb import Fsb
 from verifier.complete.domains import Domains, roots
+from verifier.complete.growth import Activations, Sweep, halves
 from verifier.complete.relaxed import Relaxed
 from verifier.complete.search import Work
 from verifier.complete.sites import Site
@@ -36,14 +37,17 @@ class Sharpening:
     rounds: int = 10
     branching: Branching = field(default_factory=Fsb)
 
-    def __call__(self, relaxed: Relaxed, scores: Tensor, work: Work) -> dict[str, Interval]:
-        """Intervals of all nodes, within those that are known; entries with great `scores (n,)` come first."""
-        return _Run(self, relaxed, scores, work).table()
+    def __call__(self, relaxed: Relaxed, scores: Tensor, work: Work, sweep: Sweep | None = None) -> dict[str, Interval]:
+        """Intervals of all nodes, within those that are known; entries with great `scores (n,)` come first. `sweep`
+        keeps what proves them."""
+        return _Run(self, relaxed, scores, work, sweep).table()
 
 
 class _Run:
-    def __init__(self, method: Sharpening, relaxed: Relaxed, scores: Tensor, work: Work) -> None:
-        self.method, self.relaxed, self.scores, self.work = method, relaxed, scores, work
+    def __init__(
+        self, method: Sharpening, relaxed: Relaxed, scores: Tensor, work: Work, sweep: Sweep | None = None
+    ) -> None:
+        self.method, self.relaxed, self.scores, self.work, self.sweep = method, relaxed, scores, work, sweep
         known = relaxed.proving.state
         self.state = State(known.graph, known.region, True, known.relaxations, deployed=known.deployed)
         self.at_once = min(ENTRIES, max(1, relaxed.at_once(work.bytes) // 4))  # two ends, two children
@@ -59,6 +63,8 @@ class _Run:
                 self.work.note(f"sharpening: layer {count - len(wanted) + 1} of {count}")
                 self._site(wanted[node.name], node, time.monotonic() + self.work.seconds / len(wanted))
                 del wanted[node.name]
+        if self.sweep is not None:
+            self.sweep.notes.lines(state.lines, {node.name: node.op for node in state.graph.nodes})
         return state.table
 
     def _site(self, site: Site, node: Node, until: float) -> None:
@@ -66,6 +72,8 @@ class _Run:
         index = self._loose(site)
         if not len(index):
             return
+        if self.sweep is not None:
+            self.sweep.node(node.name)
         for part in index.split(rows_at_once(self.state, node, False, self.work.bytes)):
             if self.work.late():
                 return
@@ -106,6 +114,7 @@ class _Run:
         asked = self._question(node, index)
         relaxed = Relaxed(asked, self.state.table, self.work.dtype, self.state.deployed, self.work.device)
         count, late = 2 * len(index), lambda: time.monotonic() > until
+        growth = Activations(relaxed, torch.arange(count)) if self.sweep is not None else None
         leaves = relaxed.optimised(roots(torch.arange(count), torch.ones(count, 1), relaxed.start), FIRST, late)
         for _ in range(self.method.rounds):
             chosen = self._worst(site, index, leaves)
@@ -115,12 +124,21 @@ class _Run:
             cut = place >= 0
             if not bool(cut.any()):
                 break
-            children = leaves[chosen[cut]].cut(place[cut], point[cut])
+            children = halves(leaves[chosen[cut]], place[cut], point[cut], growth)
             rest = torch.ones(len(leaves), dtype=torch.bool)
             rest[chosen[cut]] = False
             leaves = leaves[rest].joined(relaxed.optimised(children, STEPS, late, RATE))
         parts = torch.arange(len(leaves)).split(4 * self.at_once)
-        return least(leaves.clause, torch.cat([relaxed.proved(leaves[part]) for part in parts]), count)
+        ends = least(leaves.clause, torch.cat([relaxed.proved(leaves[part]) for part in parts]), count)
+        if self.sweep is not None and growth is not None:
+            growth.close(leaves[self._new(node.name, index, ends)[leaves.clause]])
+            self.sweep.lemma(node.name, index, growth)
+        return ends
+
+    def _new(self, name: str, index: Tensor, ends: Tensor) -> Tensor:
+        """Which of the `ends (2n,)` of entries say more than is known."""
+        x = self.state.table[name]
+        return ends > torch.cat([x.lower.flatten(1)[0, index], -x.upper.flatten(1)[0, index]])
 
     def _question(self, node: Node, index: Tensor) -> Problem:
         graph = self.state.graph.until(node.name)

@@ -1,0 +1,230 @@
+"""Trees of searches as they grow, and the numbers that prove them, as a certificate has them.
+
+Nothing here decides anything: the checker (`verifier.certificates`) computes everything again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from verifier.bounding.notes import Notes, Shares
+from verifier.complete.boxes import Boxes
+from verifier.complete.domains import Domains
+from verifier.complete.refine import Tighter
+from verifier.complete.relaxed import Relaxed
+
+LIMIT = 200 * 2**20  # bytes of one proof before they are compressed
+
+
+class Growth:
+    """A binary tree as it grows: nodes are numbered in the order in which their parents were cut."""
+
+    def __init__(self, roots: int) -> None:
+        self.count = roots
+        self.cuts: list[tuple[Tensor, Tensor, Tensor, int]] = []
+
+    def cut(self, node: Tensor, place: Tensor, point: Tensor) -> Tensor:
+        """The children's numbers `(2N,)`: first those at most the point, then those at least."""
+        first, self.count = self.count, self.count + 2 * len(node)
+        self.cuts.append((node, place, point.double(), first))
+        return torch.arange(first, self.count)
+
+    def tree(self) -> dict[str, np.ndarray]:
+        place, point = np.full(self.count, -1), np.zeros(self.count)
+        at_most, at_least = np.full(self.count, -1), np.full(self.count, -1)
+        for node, where, at, first in self.cuts:
+            index, children = node.numpy(), first + np.arange(len(node))
+            place[index], point[index] = where.numpy(), at.numpy()
+            at_most[index], at_least[index] = children, children + len(node)
+        return {"place": place, "point": point, "at_most": at_most, "at_least": at_least}
+
+
+class Activations(Growth):
+    """The tree of one question, about `clauses (K,)`, what proves its leaves, and what the intervals of refined
+    nodes."""
+
+    def __init__(self, relaxed: Relaxed, clauses: Tensor) -> None:
+        super().__init__(len(clauses))
+        self.relaxed, self.clauses = relaxed, clauses
+        self.leaves: list[Domains] = []
+        self.refined: list[Domains] = []
+        self.claims: list[dict[str, np.ndarray]] = []
+        self.bytes = 0
+
+    def close(self, leaves: Domains) -> None:
+        """These are proved."""
+        if self._fits(leaves):
+            self.leaves.append(_bare(leaves))
+
+    def refine(self, found: Tighter) -> None:
+        """Intervals of these were tightened; the empty ones are closed by that."""
+        found = found[(found.new.any(1) | found.empty).nonzero().flatten()]
+        self.bytes += 12 * int(found.new.sum())
+        if self._fits(found.domains):
+            self.refined.append(_bare(found.domains))
+            self.claims.append(_claims(found))
+
+    def _fits(self, domains: Domains) -> bool:
+        self.bytes += sum(share.numel() for share in domains.share.values())
+        return self.bytes <= LIMIT
+
+    def written(self) -> dict[str, Any]:
+        claims = {name: np.concatenate([part[name] for part in self.claims]) for name in (self.claims or [{}])[0]}
+        refined = {"refined": {**_duals(self.refined), **claims}} if self.refined else {}
+        return {
+            "clauses": self.clauses.numpy(),
+            "sites": [{"name": site.name, "entries": site.index.numpy()} for site in self.relaxed.sites],
+            "tree": self.tree(),
+            "leaves": _duals(self.leaves) if self.leaves else _duals([self.refined[0][torch.arange(0)]]),
+            **refined,
+        }
+
+
+@dataclass(eq=False)
+class Sweep:
+    """Of one sweep of sharpening the nodes that were tightened, in their order, and the lemmas about their entries:
+    `bytes` of them, of which no more than `LIMIT` are kept."""
+
+    bytes: int = 0
+    notes: Notes = field(default_factory=Notes)
+    lemmas: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def node(self, name: str) -> None:
+        """All of its entries are bounded by a walk each, those that stay loose then by searches."""
+        self.notes.tightened.append(name)
+        self.lemmas[name] = []
+
+    def lemma(self, name: str, index: Tensor, growth: Activations) -> None:
+        """The trees of the ends of entries `index (n,)`, first of the lower ones."""
+        self.bytes += growth.bytes
+        if growth.leaves and self.bytes <= LIMIT:
+            self.lemmas[name].append({"entries": index.numpy(), **growth.written()})
+
+    def written(self) -> dict[str, Any]:
+        """A recipe, with lemmas."""
+        return {**noted(self.notes, [0]), "lemmas": self.lemmas}
+
+
+def halves(domains: Domains, place: Tensor, point: Tensor, growth: Growth | None) -> Domains:
+    """The children of domains that are cut, as they are called in a tree that grows."""
+    children = domains.cut(place, point)
+    return children if growth is None else replace(children, node=growth.cut(domains.node, place, point))
+
+
+class Inputs(Growth):
+    """The trees of `B` questions over their inputs; `notes` are those of all rounds together."""
+
+    def __init__(self, questions: int) -> None:
+        super().__init__(questions)
+        self.bounded: list[Tensor] = []
+        self.notes = Notes()
+        self.standard: list[Mapping[str, Any]] = []
+
+    def bound(self, boxes: Boxes, notes: Notes) -> None:
+        """The boxes were bounded, and clipped by their bounds."""
+        self.bounded.append(boxes.node)
+        self.standard.append(notes.standard)
+        self.notes.tightened += [name for name in notes.tightened if name not in self.notes.tightened]
+        self.notes.level = notes.level
+        slopes = "slopes of single boxes" if notes.starts or notes.rows else ""
+        self.notes.unsupported = self.notes.unsupported or notes.unsupported or slopes
+
+    def written(self, index: Sequence[int]) -> dict[str, Any]:
+        """Only the trees of the questions at `index`."""
+        tree = self.tree()
+        bounded = np.zeros(self.count, dtype=bool)
+        number = torch.cat(self.bounded) if self.bounded else torch.empty(0, dtype=torch.long)
+        bounded[number.numpy()] = True
+        root = np.arange(self.count)
+        for node, _, _, first in self.cuts:
+            root[first : first + 2 * len(node)] = np.tile(root[node.numpy()], 2)
+        kept = np.flatnonzero(np.isin(root, np.array(index)))
+        renamed = np.full(self.count + 1, -1)
+        renamed[kept] = np.arange(len(kept))
+        tree = {name: values[kept] for name, values in tree.items()}
+        for name in ("at_most", "at_least"):
+            tree[name] = renamed[tree[name]]
+        wanted = np.isin(number.numpy(), kept)
+        order = np.flatnonzero(wanted)[np.argsort(number.numpy()[wanted], kind="stable")]
+        standard = {}
+        for name in self.standard[0] if self.standard else ():
+            parts = [slopes[name] for slopes in self.standard]
+            standard[name] = {
+                side: _flat(torch.cat([getattr(part, side) for part in parts]))[order] for side in ("lower", "upper")
+            }
+        plain = noted(self.notes, [])
+        return {**plain, "standard": standard, "boxes": {"tree": tree, "bounded": bounded[kept]}}
+
+
+def _bare(domains: Domains) -> Domains:
+    """Without intervals, which take more memory than all the rest."""
+    return replace(domains, lower=domains.lower[:, :0], upper=domains.upper[:, :0])
+
+
+def _duals(parts: Sequence[Domains]) -> dict[str, Any]:
+    """Numbers of nodes, and the dual variables that bound their rows."""
+    depth = max(part.beta.shape[1] for part in parts)
+    parts = [part.deepened(depth) for part in parts]
+    shares: dict[str, dict[str, np.ndarray]] = {}
+    for name, side in parts[0].share:
+        shares.setdefault(name, {})[side] = torch.cat([part.share[name, side] for part in parts]).numpy()
+    weight = torch.cat([part.weight for part in parts]).double()
+    return {
+        "node": torch.cat([part.node for part in parts]).numpy(),
+        "beta": torch.cat([part.beta for part in parts]).numpy(),
+        "weight": (weight / weight.sum(1, keepdim=True)).numpy(),  # as they are in proofs
+        "shares": shares,
+    }
+
+
+def _claims(found: Tighter) -> dict[str, np.ndarray]:
+    """For each node the multipliers that were tried, and how many of the listed ends are its own: of entry `place` from
+    `above` or below, in half precision as the search goes on with it, by `which` of the multipliers."""
+    row, column = found.new.nonzero(as_tuple=True)
+    place, above = found.place[column % len(found.place)], column >= len(found.place)
+    end = torch.where(above, found.domains.upper[row, place], found.domains.lower[row, place])
+    return {
+        "tried": found.tried.numpy(),
+        "count": found.new.sum(1).numpy(),
+        "place": place.int().numpy(),
+        "above": above.numpy(),
+        "which": found.which[row, column].numpy(),
+        "end": end.nan_to_num().numpy(),
+    }
+
+
+def _shares(shares: Shares, place: int) -> dict[str, dict[str, np.ndarray]]:
+    """Of one input, `(S, n)`; shares of all inputs together have one axis for them."""
+    return {name: {side: _flat(x[:, place]) for side, x in sides.items()} for name, sides in shares.items() if sides}
+
+
+def _flat(x: Tensor) -> np.ndarray:
+    return x.detach().flatten(1).cpu().numpy()
+
+
+def noted(notes: Notes, index: list[int]) -> dict[str, Any]:
+    """The notes of the questions at `index`; of slopes of rows only one question's."""
+    standard = {
+        name: {"lower": _flat(s.lower[index]), "upper": _flat(s.upper[index])} for name, s in notes.standard.items()
+    }
+    starts: dict[str, list[dict[str, Any]]] = {}
+    for name, parts in notes.starts.items():
+        for part in parts:
+            at = (part.which == index[0]).nonzero().flatten()
+            if len(at):
+                place = int(at)
+                starts.setdefault(name, []).append(
+                    {"index": part.index[:, place].numpy(), "shares": _shares(part.shares, place)}
+                )
+    rows = [{"first": first, "shares": _shares(shares, index[0])} for first, shares in notes.rows]
+    return {
+        "level": int(notes.level),
+        "tightened": list(dict.fromkeys(notes.tightened)),
+        "standard": standard,
+        "starts": starts,
+        "rows": rows,
+    }
