@@ -71,7 +71,7 @@ def proposed(case: Case) -> tuple[Proof, dict[str, Interval]]:
     notes, sweep = Notes(), growth.Sweep()
     bounds = propagate(case.graph, case.region, Crown(), case.specification, Options(proof=True, notes=notes))
     known = Relaxed(problem(case), bounds.table, torch.float32, None)
-    table = Sharpening(rounds=3)(known, torch.arange(known.count).double(), work(), sweep)
+    table = Sharpening(rounds=3)(known, torch.arange(known.count).double(), work(60.0), sweep)
     return {**noted(notes, [0]), "sharpened": [sweep.written()]}, table
 
 
@@ -167,11 +167,13 @@ def forged(proof: Proof, names: list[str], seed: int) -> None:
                     for sides in leaves["shares"].values():
                         for side in sides:
                             sides[side] = sides[side][keep]
+                case "force":
+                    leaves["beta"] = gen.random(leaves["beta"].shape)
                 case _:
                     leaves[name] = abs(leaves[name]) * 10.0 ** gen.integers(-3, 3, leaves[name].shape)
 
 
-FORGERIES = ("node", "entries", "point", "shares", "lost", "beta", "weight")
+FORGERIES = ("node", "entries", "point", "shares", "lost", "beta", "force", "weight")
 
 
 @pytest.fixture(scope="module")

@@ -113,7 +113,6 @@ def test_a_child_that_is_lost(monkeypatch: Patch) -> None:
     def searched(self: sharpen._Run, *rest: object) -> Tensor:
         with monkeypatch.context() as patch:
             patch.setattr(Domains, "cut", lambda domains, place, point: one_child(domains, place, point, honest))
-            patch.setattr(sharpen.Fsb, "choose", sharpen.Branching.choose)  # looks at no children
             return truly(self, *rest)  # type: ignore[arg-type]
 
     truly = sharpen._Run._searched

@@ -33,7 +33,7 @@ ROOT = 0.35  # of the time, at most, goes into the slopes of the root
 STEPS, DEEPEST, RESTARTS = 200, 1600, 8  # of attacks beside the search, each twice as deep as the one before
 PATIENCE = 1.0  # seconds before the first of them, and before intervals are sharpened
 WAIT, TURN = 0.12, 0.2  # of the time: when the first turn of sharpening begins at the latest, and what it may take
-ROUNDS = 10  # of the first turn
+ROUNDS = 24  # of the first sweep: each has twice as many as the one before, which as many would find again
 LEAST, RIPE = 64, 3  # domains before it begins; and for each entry, as an earlier time: a tenth of what it costs
 GOOD, WORTH = 0.15, 0.05  # of what the roots' bounds lack: less is not worth starting again
 
@@ -72,7 +72,7 @@ class _Run:
         self.notes = Notes() if work.record is not None else None
         self.growth: Activations | None = None
         self.refinement: Refinement | None = None
-        self.sweeps: list[Sweep] = []
+        self.rounds, self.sweeps = ROUNDS, list[Sweep]()
         self.sharpens = method.sharpens and not bends(problem.model.graph)
         self.generator, self.steps = torch.Generator().manual_seed(work.seed), STEPS
 
@@ -168,7 +168,8 @@ class _Run:
             work = replace(self.work, deadline=time.monotonic() + min(turns.seconds, self.work.seconds / 2))
             scores = self.method.branching.scores(relaxed, relaxed.view(first)).sum(0).cpu()
             sweeps += [] if self.notes is None else [Sweep()]
-            table = Sharpening(ROUNDS << turns.number)(relaxed, scores, work, sweeps[-1] if sweeps else None)
+            table = Sharpening(self.rounds)(relaxed, scores, work, sweeps[-1] if sweeps else None)
+            self.rounds *= 2
             relaxed = Relaxed(self.problem, table, self.work.dtype, self.work.deployed, self.work.device)
             before, first = first, self._roots(relaxed, first.clause)
             gained = float((1 - first.bound / before.bound.clamp(max=-1e-30)).clamp(0, 1).mean())

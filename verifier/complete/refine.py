@@ -29,7 +29,7 @@ FORMS, INPUTS = 32, 128  # of the sample by which multipliers are guessed
 LEAST, MOST, HALVINGS = -4.0, 8.0, 10  # of their binary logarithms
 TRIED = (0.1, 0.5, 0.9)  # quantiles of the guesses
 NEAR = 0.5  # share of the box's effect on a row by which it is broken, below which refining pays; this is learned
-WORTH = 0.25  # of what a bound lacks, gained on average
+WORTH = 0.1  # of what a bound lacks, gained on average: its children have the tighter intervals, too
 
 
 @dataclass(frozen=True, eq=False)

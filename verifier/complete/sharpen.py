@@ -13,8 +13,8 @@ from torch import Tensor
 from verifier.bounding.chunks import rows_at_once
 from verifier.bounding.entries import units
 from verifier.bounding.state import State
+from verifier.complete.branching.babsr import Babsr
 from verifier.complete.branching.branching import Branching
-from verifier.complete.branching.fsb import Fsb
 from verifier.complete.domains import Domains, roots
 from verifier.complete.growth import Activations, Sweep, halves
 from verifier.complete.relaxed import Relaxed
@@ -25,7 +25,7 @@ from verifier.interval import Interval
 from verifier.problem import Problem
 from verifier.properties import Specification
 
-FIRST, STEPS = 6, 6  # of Adam, before anything is cut, and after each cut
+FIRST, STEPS = 6, 1  # of Adam, before anything is cut, and after each cut: many cuts are worth more than good bounds
 RATE = 0.05
 ENTRIES = 128  # whose two ends are searched at once, at most
 
@@ -34,8 +34,8 @@ ENTRIES = 128  # whose two ends are searched at once, at most
 class Sharpening:
     """Each end is searched for `rounds` rounds, that cut one domain each: the worst."""
 
-    rounds: int = 10
-    branching: Branching = field(default_factory=Fsb)
+    rounds: int = 24
+    branching: Branching = field(default_factory=Babsr)
 
     def __call__(self, relaxed: Relaxed, scores: Tensor, work: Work, sweep: Sweep | None = None) -> dict[str, Interval]:
         """Intervals of all nodes, within those that are known; entries with great `scores (n,)` come first. `sweep`
