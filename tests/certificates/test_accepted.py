@@ -11,17 +11,22 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from laws.cases import Case
 from laws.certificates import accepted, law_accepted, law_true, recorded
 from laws.nets import PIECEWISE
 from laws.searches import Own, Puzzle
 from laws.strategies import examples
+from test_sharpened import checked, mlp
 
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method
+from verifier.bounding.notes import Notes
+from verifier.bounding.propagate import Options, propagate
 from verifier.certificates.bounds import Recipe
 from verifier.certificates.file import load, save
 from verifier.certificates.numbers import Numbers
 from verifier.certificates.walk import Network, Table
 from verifier.complete.bab import Bab
+from verifier.complete.growth import noted
 from verifier.complete.input_split import InputSplit
 from verifier.complete.portfolio import Portfolio
 from verifier.complete.record import Recorder, question
@@ -38,7 +43,7 @@ from verifier.graph.ops.softmax import Differences, Softmax
 from verifier.model import Model
 from verifier.problem import Problem
 from verifier.properties import robust
-from verifier.regions import ball, linf
+from verifier.regions import ball, box, linf
 
 STRAIGHT = (*(k for k in PIECEWISE if k != "prelu"), "linear", "conv", "conv_transpose", "average", "norm", "pad")
 MOVED = ("transpose", "gather", "reduce", "multiply", "double")
@@ -143,6 +148,21 @@ def test_intervals_hold_at_points(puzzle: Puzzle) -> None:
             slack = 1e-9 * (1 + abs(y))
             assert (y >= table.lower[node.name] - slack).all(), node
             assert (y <= table.upper[node.name] + slack).all(), node
+
+
+def test_boxes_of_a_batch_are_bounded_as_in_the_search() -> None:
+    """Where fewer entries of a box are asked for than of others, the rest of a batch says nothing about it: slopes that
+    follow would be others. A certificate about ACAS Xu was rejected for that."""
+    case = mlp(3)
+    size = torch.tensor([1.0, 0.02, 0.3, 0.1]).unsqueeze(1)
+    center = torch.linspace(-0.5, 0.5, 12).reshape(4, 3) * (1 - size)
+    region, notes = box(center - size * torch.ones(4, 3), center + size * torch.ones(4, 3)), Notes()
+    found = propagate(case.graph, region, Crown(), None, Options(proof=True, notes=notes)).table
+    batch = Case(case.graph, region, case.specification)
+    table = checked(batch, {**noted(notes, [0, 1, 2, 3]), "sharpened": []}, boxes=4)
+    for name, interval in found.items():
+        assert table.lower[name] == pytest.approx(interval.lower.flatten(1).numpy(), abs=1e-9)
+        assert table.upper[name] == pytest.approx(interval.upper.flatten(1).numpy(), abs=1e-9)
 
 
 def easy(asked: Problem) -> Problem:

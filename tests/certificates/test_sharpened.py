@@ -75,7 +75,7 @@ def proposed(case: Case) -> tuple[Proof, dict[str, Interval]]:
     return {**noted(notes, [0]), "sharpened": [sweep.written()]}, table
 
 
-def checked(case: Case, proof: Proof, exact: bool = False) -> Table:
+def checked(case: Case, proof: Proof, exact: bool = False, boxes: int = 1) -> Table:
     """What the checker makes of it."""
     with TemporaryDirectory() as folder:
         save(Path(folder) / "c.zip", proof)
@@ -84,7 +84,7 @@ def checked(case: Case, proof: Proof, exact: bool = False) -> Table:
     lower, upper = (numbers.array(side.double().flatten(1).numpy()) for side in (box.lower, box.upper))
     with np.errstate(all="ignore"):
         network = Network(case.graph, numbers)
-        table = Recipe(network, reader, 1).table(lower, upper)
+        table = Recipe(network, reader, boxes).table(lower, upper)
         for part in reader["sharpened"].list():
             table = Sweep(network, part).after(table)
     return table

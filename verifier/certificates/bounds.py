@@ -118,7 +118,7 @@ class Recipe:
                 open_ |= ~self.network.rules[reader.name].linear(table.lower[node.name], table.upper[node.name])[0]
         order = np.argsort(~open_, axis=1, kind="stable")[:, : int(open_.sum(1).max(initial=0))]
         usual = Walk(table, table.lines)
-        self._improve(table, node.name, order.T, lambda part: usual)
+        self._improve(table, node.name, order.T, lambda part: usual, open_)
         for index, shares in self.starts.get(node.name, []):
             self._improve(table, node.name, index[:, None], partial(self._proposed, table, shares, len(index)))
 
@@ -127,13 +127,18 @@ class Recipe:
         rows = np.r_[part.start : part.stop, count + part.start : count + part.stop]
         return Walk(table, shares.lines(table, rows))
 
-    def _improve(self, table: Table, name: str, index: Array, walk: Callable[[slice], Walk]) -> None:
-        """Bound the entries `index (S, B)` of a node from both sides."""
+    def _improve(
+        self, table: Table, name: str, index: Array, walk: Callable[[slice], Walk], asked: Array | None = None
+    ) -> None:
+        """Bound the entries `index (S, B)` of a node from both sides. Where only some are `asked (B, n)` for, others
+        fill up the batch: what is found of them does not count, as slopes that follow need not get better by it."""
         boxes = np.arange(index.shape[1])
         lower, upper = table.lower[name].copy(), table.upper[name].copy()
         for part in chunks(len(index), 2 * len(boxes) * self.widths[name]):
             count, bound = len(index[part]), walk(part).entries(name, index[part])
             lower[boxes, index[part]], upper[boxes, index[part]] = bound[:count], -bound[count:]
+        if asked is not None:
+            lower, upper = np.where(asked, lower, table.lower[name]), np.where(asked, upper, table.upper[name])
         table.improve(name, lower, upper)
 
     def bounded(self, table: Table, rows: Array, offset: Array) -> tuple[Array, Array | None, Array]:
