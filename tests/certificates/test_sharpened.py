@@ -324,13 +324,24 @@ def test_a_search_that_sharpens_too_far_is_rejected(monkeypatch: Patch, tmp_path
     assert lies, "the search did not believe its own lie"
 
 
-def test_a_proof_that_takes_too_much_is_not_kept(monkeypatch: Patch) -> None:
-    monkeypatch.setattr(growth, "LIMIT", 100)
-    case, sweep = mlp(1), growth.Sweep()
+def test_a_proof_that_takes_too_much_is_not_kept() -> None:
+    case, sweep = mlp(1), growth.Sweep(room=100)
     known = relaxed(case)
     Sharpening(rounds=3)(known, torch.arange(known.count).double(), work(), sweep)
     assert sweep.bytes > 100
     assert not any(sweep.lemmas.values())
+
+
+def test_cuts_of_nodes_that_come_later(several: list[tuple[Case, Callable[[], Proof]]]) -> None:
+    """A walk from a lemma's node never meets them, so what their multipliers add would be believed."""
+    case, proof = several[0]
+    lie = proof()
+    later = case.graph.nodes[-1].name
+    for lemma in lemmas(lie):
+        for site in lemma["sites"][:1]:
+            site["name"] = later
+    with pytest.raises(InputError, match=f"no such entries of {later}"):
+        checked(case, lie)
 
 
 def test_entries_that_do_not_exist(several: list[tuple[Case, Callable[[], Proof]]]) -> None:

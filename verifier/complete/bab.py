@@ -17,7 +17,7 @@ from verifier.complete.branching.fsb import Fsb
 from verifier.complete.curved import bends, suited
 from verifier.complete.domains import Domains, roots
 from verifier.complete.frontier import Frontier
-from verifier.complete.growth import Activations, Sweep, halves
+from verifier.complete.growth import LIMIT, Activations, Sweep, halves
 from verifier.complete.pace import Pace, Rest, Turns
 from verifier.complete.refine import Refinement
 from verifier.complete.relaxed import Relaxed, View
@@ -163,13 +163,13 @@ class _Run:
         if self.notes is None:  # else the tree that grows anew has to prove what is closed already, too
             open_ = torch.cat([part.clause for part in self._open()])
             first = first[torch.isin(first.clause, open_)]
-        gained, total, sweeps = 1.0, 0.0, list[Sweep]()
+        gained, total, sweeps = 1.0, 0.0, self.sweeps
         while relaxed.sites and gained > GOOD and not self.work.late():
             work = replace(self.work, deadline=time.monotonic() + min(turns.seconds, self.work.seconds / 2))
             scores = self.method.branching.scores(relaxed, relaxed.view(first)).sum(0).cpu()
-            sweeps += [] if self.notes is None else [Sweep()]
-            table = Sharpening(self.rounds)(relaxed, scores, work, sweeps[-1] if sweeps else None)
-            self.rounds *= 2
+            sweep = Sweep(LIMIT - sum(known.bytes for known in sweeps)) if self.notes is not None else None
+            table = Sharpening(self.rounds)(relaxed, scores, work, sweep)
+            sweeps, self.rounds = sweeps + ([sweep] if sweep is not None else []), 2 * self.rounds
             relaxed = Relaxed(self.problem, table, self.work.dtype, self.work.deployed, self.work.device)
             before, first = first, self._roots(relaxed, first.clause)
             gained = float((1 - first.bound / before.bound.clamp(max=-1e-30)).clamp(0, 1).mean())
@@ -181,7 +181,7 @@ class _Run:
         turns.after(start)
         if self.sharpens:
             if self.notes is not None:
-                self.sweeps, self.growth, self.by_lp = self.sweeps + sweeps, Activations(relaxed, first.clause), False
+                self.sweeps, self.growth, self.by_lp = sweeps, Activations(relaxed, first.clause), False
             self._begin(relaxed, first)
 
     def _open(self) -> list[Domains]:

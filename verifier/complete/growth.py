@@ -87,8 +87,9 @@ class Activations(Growth):
 @dataclass(eq=False)
 class Sweep:
     """Of one sweep of sharpening the nodes that were tightened, in their order, and the lemmas about their entries:
-    `bytes` of them, of which no more than `LIMIT` are kept."""
+    `bytes` of them, of which no more than there is `room` for are kept."""
 
+    room: int = LIMIT
     bytes: int = 0
     notes: Notes = field(default_factory=Notes)
     lemmas: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -101,7 +102,7 @@ class Sweep:
     def lemma(self, name: str, index: Tensor, growth: Activations) -> None:
         """The trees of the ends of entries `index (n,)`, first of the lower ones."""
         self.bytes += growth.bytes
-        if growth.leaves and self.bytes <= LIMIT:
+        if growth.leaves and self.bytes <= self.room:
             self.lemmas[name].append({"entries": index.numpy(), **growth.written()})
 
     def written(self) -> dict[str, Any]:
