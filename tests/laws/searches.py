@@ -32,6 +32,7 @@ from verifier.graph.ops.activation import Relu
 from verifier.graph.ops.dense import Linear
 from verifier.interval import Interval
 from verifier.model import Model
+from verifier.numerics import down, up
 from verifier.problem import Problem
 from verifier.properties import Specification
 from verifier.regions import box
@@ -271,6 +272,7 @@ def law_children(case: Case, seed: int) -> None:
     values = site_values(asked, case.graph, torch.cat(points(case, seed, 8)))
     if not values.shape[1]:
         return
+    values = torch.cat([values, up(values), down(values)])  # what lies between a point and its neighbour counts, too
     parents = random_domains(asked, values, 2, gen)
     parents = parents.joined(random_domains(asked, values, 0, gen))  # of two depths
     count = len(parents)
