@@ -19,7 +19,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-VERIFY = [sys.executable, "-c", "import sys; from verifier.cli.main import main; sys.exit(main())"]
+VERIFY = [sys.executable, "-c", "from verifier.cli.main import command; command()"]
 START = [sys.executable, "-c", "import torch, onnx"]
 COLUMNS = ("benchmark", "onnx", "vnnlib", "verdict", "solve", "certificate", "check", "why")
 Row = Mapping[str, str]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from verifier.bounding.adam import Adam
 from verifier.bounding.coefficient import Dense
 from verifier.bounding.methods import AlphaCrown
 from verifier.bounding.notes import Shares, packed, sloped
@@ -66,8 +67,7 @@ def _ascend(
     best = torch.full(rows.shape[:2], -torch.inf, dtype=rows.dtype, device=rows.device)
     if not leaves:
         return torch.maximum(best, search.backward().bound(start, Dense(rows)))
-    adam = torch.optim.Adam(leaves, lr=method.lr, betas=method.betas)
-    decay = torch.optim.lr_scheduler.ExponentialLR(adam, method.decay)
+    adam = Adam(leaves, method.betas)
     for step in range(method.steps + 1):
         lines = {name: search.choose(name, choice.slopes()) for name, choice in choices.items()}
         bound = search.backward(lines).bound(start, Dense(rows))
@@ -77,10 +77,8 @@ def _ascend(
             choice.keep(better)
         if step == method.steps or stop():
             break
-        adam.zero_grad()
-        (-torch.where(bound.isfinite(), bound, 0.0).sum()).backward()
-        adam.step()
-        decay.step()
+        rate = method.lr * method.decay**step
+        adam.step(torch.where(bound.isfinite(), bound, 0.0).sum(), [rate] * len(leaves))
         for leaf in leaves:
             leaf.data.clamp_(0, 1)
     return best

@@ -2,9 +2,10 @@
 
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from verifier.cli.arguments import parse
-from verifier.cli.process import guarded, prepare
+from verifier.cli.process import guarded, leave, prepare
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -16,6 +17,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     return guarded("verify", lambda: _run(words), wrong=2)
+
+
+def command() -> NoReturn:
+    """`verify` as a process of its own."""
+    leave(main())
 
 
 def _run(words: list[str]) -> int:
@@ -36,4 +42,4 @@ def _run(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

@@ -10,13 +10,13 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from verifier.cli.alarm import Alarm
 from verifier.cli.arguments import at_least, named, seconds
 from verifier.cli.capabilities import LISTS, supported
 from verifier.cli.files import is_file, mapping
-from verifier.cli.process import guarded, prepare
+from verifier.cli.process import guarded, leave, prepare
 from verifier.cli.streams import say, tell
 from verifier.errors import InputError, UnsupportedModel
 
@@ -42,6 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; `argv` without the program's name. Returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     return guarded(NAME, lambda: _dispatch(words), wrong=1)
+
+
+def command() -> NoReturn:
+    """`verifier-vnnlib` as a process of its own."""
+    leave(main())
 
 
 def _dispatch(words: list[str]) -> int:
@@ -154,4 +159,4 @@ def _no(_: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

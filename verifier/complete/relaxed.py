@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from verifier.bounding.adam import Adam
 from verifier.bounding.notes import packed, unpacked
 from verifier.bounding.state import State
 from verifier.complete.domains import Domains
@@ -65,8 +66,7 @@ class Relaxed:
         share = {key: unpacked(value, dtype).requires_grad_() for key, value in domains.share.items()}
         beta = domains.beta.to(dtype).clone().requires_grad_()
         weight = domains.weight.to(dtype).clamp(min=1e-9).log().requires_grad_()
-        rates = [{"params": list(share.values()), "lr": 2 * lr}, {"params": [beta], "lr": lr}]
-        adam = torch.optim.Adam([*rates, {"params": [weight], "lr": lr}], betas=(0.3, 0.99))
+        adam = Adam([*share.values(), beta, weight], betas=(0.3, 0.99))
         best = replace(domains, bound=torch.full_like(domains.bound, -torch.inf))
         frame = walks.frame(domains)
         for step in range(steps + 1):
@@ -82,9 +82,7 @@ class Relaxed:
             )
             if step == steps or stop() or bool((best.bound > 0).all()):
                 break
-            adam.zero_grad()
-            (-torch.where(bound.isfinite(), bound, 0.0).sum()).backward()
-            adam.step()
+            adam.step(torch.where(bound.isfinite(), bound, 0.0).sum(), [2 * lr] * len(share) + [lr, lr])
             beta.data.clamp_(min=0)
             for value in share.values():
                 value.data.clamp_(0, 1)
