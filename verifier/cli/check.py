@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from verifier.cli.files import is_file, the_only
+from verifier.cli.process import prepare
 from verifier.cli.streams import say
 from verifier.errors import Rejected
 
@@ -38,6 +39,7 @@ def check(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     for path in filter(None, (args.certificate, args.model, args.property)):
         is_file(path)
+    prepare()
     start = time.monotonic()
     try:
         accepted = _accepted(args)

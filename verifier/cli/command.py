@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from verifier.cli.certify import certify, recorder
 from verifier.cli.files import exists, is_model
 from verifier.cli.interrupt import Interrupts, Stopped
+from verifier.cli.process import prepare
 from verifier.cli.streams import say, tell
 from verifier.errors import InputError
 from verifier.results import Record, Sink, check_writable
@@ -25,6 +26,7 @@ if TYPE_CHECKING:  # at run time only after everything that is cheap was checked
 def explain(args: argparse.Namespace) -> int:
     """Print what the network is and what would be done with it."""
     is_model(args.model)
+    prepare()
     from verifier.api import load
     from verifier.cli.explain import explanation
     from verifier.plan import plan
@@ -130,6 +132,7 @@ def exit_code(records: Sequence[Record]) -> int:
 
 def _prepare(args: argparse.Namespace) -> tuple["Survey", "Inputs", str]:
     """Load, choose, check; what was decided on the way is told on stderr."""
+    prepare()
     import torch
 
     from verifier.api import load

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from verifier.cli.arguments import parse
-from verifier.cli.process import guarded, leave, prepare
+from verifier.cli.process import guarded, leave
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,12 +26,10 @@ def command() -> NoReturn:
 
 def _run(words: list[str]) -> int:
     if words[:1] == ["check"]:
-        prepare()
         from verifier.cli.check import check
 
         return check(words[1:])
     args = parse(words)
-    prepare()
     if args.property is not None:
         from verifier.cli.property import decide
 

@@ -16,7 +16,10 @@ KEPT, MORE, LARGEST = 2**30, 2**26, 2**25  # bytes
 
 
 def prepare() -> None:
-    """Threads that wait for work sleep: spinning, the default, took 190 s instead of 20 s on shared cores."""
+    """Load torch, once the files that the user named are there.
+
+    Threads that wait for work sleep: spinning, the default, took 190 s instead of 20 s where two cores were shared.
+    """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     keep_memory()
     load_torch()

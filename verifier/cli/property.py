@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from verifier.cli.alarm import Alarm
 from verifier.cli.certify import certify, recorder
 from verifier.cli.files import is_file, mapping, the_only
+from verifier.cli.process import prepare
 from verifier.cli.streams import say, tell
 from verifier.errors import InputError
 from verifier.results import check_writable
@@ -37,6 +38,7 @@ def _decide(args: argparse.Namespace, start: float, alarm: Alarm) -> int:
     networks = mapping(args.network or [("", args.model)])
     if args.json is not None:
         check_writable(args.json)
+    prepare()
     import torch
 
     from verifier.batch import Settings

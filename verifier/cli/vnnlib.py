@@ -95,9 +95,9 @@ def _verify(words: list[str]) -> int:
 
 
 def _decide(args: argparse.Namespace, start: float, alarm: Alarm) -> int:
-    prepare()
     networks = mapping(args.network)
     is_file(args.query)
+    prepare()
     from verifier.formats.vnnlib.reader import read
     from verifier.queries.answer import answer
     from verifier.queries.assignment import lines
