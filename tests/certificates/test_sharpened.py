@@ -28,7 +28,7 @@ from verifier.certificates.file import Reader, load, save
 from verifier.certificates.numbers import Array, Numbers
 from verifier.certificates.sharpened import Sweep
 from verifier.certificates.walk import Network, Table
-from verifier.complete import bab, growth, sharpen
+from verifier.complete import bab, growth, restart, sharpen
 from verifier.complete.bab import Bab
 from verifier.complete.growth import noted
 from verifier.complete.pace import Turns
@@ -286,8 +286,9 @@ class Once(Turns):
 
 
 def at_once(patch: Patch) -> None:
-    for name, value in {"Turns": Once, "LEAST": 1, "WORTH": -1.0}.items():
-        patch.setattr(bab, name, value)
+    patch.setattr(bab, "Turns", Once)
+    patch.setattr(bab, "LEAST", 1)
+    patch.setattr(restart, "WORTH", -1.0)
 
 
 def sweeps(e: dict[str, Any]) -> int:

@@ -17,12 +17,12 @@ from verifier.complete.branching.fsb import Fsb
 from verifier.complete.curved import bends, suited
 from verifier.complete.domains import Domains, roots
 from verifier.complete.frontier import Frontier
-from verifier.complete.growth import LIMIT, Activations, Sweep, halves
+from verifier.complete.growth import Activations, halves
 from verifier.complete.pace import Pace, Rest, Turns
 from verifier.complete.refine import Refinement
 from verifier.complete.relaxed import Relaxed, View
+from verifier.complete.restart import Restart
 from verifier.complete.search import OneByOne, Work
-from verifier.complete.sharpen import Sharpening
 from verifier.problem import Problem
 from verifier.regions import Box
 from verifier.verdict import Falsified, Reason, Unknown, Verdict, Verified
@@ -33,16 +33,14 @@ ROOT = 0.35  # of the time, at most, goes into the slopes of the root
 STEPS, DEEPEST, RESTARTS = 200, 1600, 8  # of attacks beside the search, each twice as deep as the one before
 PATIENCE = 1.0  # seconds before the first of them, and before intervals are sharpened
 WAIT, TURN = 0.12, 0.2  # of the time: when the first turn of sharpening begins at the latest, and what it may take
-ROUNDS = 24  # of the first sweep: each has twice as many as the one before, which as many would find again
 LEAST, RIPE = 64, 3  # domains before it begins; and for each entry, as an earlier time: a tenth of what it costs
-GOOD, WORTH = 0.15, 0.05  # of what the roots' bounds lack: less is not worth starting again
 
 
 @dataclass(frozen=True)
 class Bab(OneByOne):
     """`root` (None: α-CROWN as it suits the network) bounds all nodes once; then each round cuts up to `batch` domains
     and optimises their children's bounds by `steps` of Adam (`first` at the root), from their parent's multipliers.
-    Where it goes on for long, and with `sharpens`, it starts again with tighter intervals (`sharpen.py`)."""
+    Where it goes on for long, and with `sharpens`, it starts again with tighter intervals (`restart.py`)."""
 
     root: Method | None = None
     branching: Branching = field(default_factory=Fsb)
@@ -72,7 +70,7 @@ class _Run:
         self.notes = Notes() if work.record is not None else None
         self.growth: Activations | None = None
         self.refinement: Refinement | None = None
-        self.rounds, self.sweeps = ROUNDS, list[Sweep]()
+        self.restart = Restart(problem, work, method.branching, self._roots, self.notes is not None)
         self.sharpens = method.sharpens and not bends(problem.model.graph)
         self.generator, self.steps = torch.Generator().manual_seed(work.seed), STEPS
 
@@ -109,7 +107,6 @@ class _Run:
             return Unknown(Reason.TIME, float(clauses.min()), self.method.name, "at the root")
         self.relaxed = Relaxed(problem, bounds.table, self.work.dtype, self.work.deployed, self.work.device)
         open_ = (~(clauses > 0)).nonzero().flatten()
-        self.growth = Activations(self.relaxed, open_) if self.notes is not None else None
         return self._search(open_)
 
     def _verified(self, margin: float) -> Verified:
@@ -117,7 +114,7 @@ class _Run:
             if self.by_lp:
                 self.work.record.skip(1, "a leaf was closed by an LP")
             else:
-                self.work.record.activations(self.problem, self.notes, self.growth, self.sweeps)
+                self.work.record.activations(self.problem, self.notes, self.growth, self.restart.sweeps)
         return Verified(margin, self.method.name)
 
     def _search(self, clauses: Tensor) -> Verdict:
@@ -137,7 +134,7 @@ class _Run:
             )
             due = self.done >= LEAST and turns.due(ripe=self.done >= RIPE * self.relaxed.count)
             if self.sharpens and due and len(frontier) and self.found is None:
-                self._sharpen(turns)
+                self._restart(turns)
         if self.found is not None:
             return self.found
         return self._conclusion(self.frontier)
@@ -151,38 +148,22 @@ class _Run:
 
     def _begin(self, relaxed: Relaxed, first: Domains) -> None:
         """Search from these roots."""
-        self.relaxed, self.first, self.stuck = relaxed, first, None
+        self.relaxed, self.first, self.stuck, self.by_lp = relaxed, first, None, False
+        self.growth = Activations(relaxed, first.clause) if self.notes is not None else None
         refines = relaxed.sites and isinstance(self.problem.region, Box)
         self.refinement = Refinement(relaxed, self.work.bytes, self.work.deadline) if refines else None
         self.frontier = Frontier(self._close(first))
 
-    def _sharpen(self, turns: Turns) -> None:
-        """Start again with tighter intervals, if those make the roots' bounds better by enough: as long as it goes well
-        they are made tighter still."""
-        start, relaxed, first = time.monotonic(), self.relaxed, self.first
+    def _restart(self, turns: Turns) -> None:
+        """Search again within tighter intervals, if those make the roots' bounds better by enough."""
+        start, first = time.monotonic(), self.first
         if self.notes is None:  # else the tree that grows anew has to prove what is closed already, too
-            open_ = torch.cat([part.clause for part in self._open()])
-            first = first[torch.isin(first.clause, open_)]
-        gained, total, sweeps = 1.0, 0.0, self.sweeps
-        while relaxed.sites and gained > GOOD and not self.work.late():
-            work = replace(self.work, deadline=time.monotonic() + min(turns.seconds, self.work.seconds / 2))
-            scores = self.method.branching.scores(relaxed, relaxed.view(first)).sum(0).cpu()
-            sweep = Sweep(LIMIT - sum(known.bytes for known in sweeps)) if self.notes is not None else None
-            table = Sharpening(self.rounds)(relaxed, scores, work, sweep)
-            sweeps, self.rounds = sweeps + ([sweep] if sweep is not None else []), 2 * self.rounds
-            relaxed = Relaxed(self.problem, table, self.work.dtype, self.work.deployed, self.work.device)
-            before, first = first, self._roots(relaxed, first.clause)
-            gained = float((1 - first.bound / before.bound.clamp(max=-1e-30)).clamp(0, 1).mean())
-            total += (1 - total) * gained
-            self.work.note(f"{self.method.name}: intervals sharpened, roots lack {gained:.0%} less")
-            if bool((first.bound > 0).all()):
-                break
-        self.sharpens = total > WORTH
+            first = first[torch.isin(first.clause, torch.cat([part.clause for part in self._open()]))]
+        found = self.restart(self.relaxed, first, turns.seconds)
         turns.after(start)
-        if self.sharpens:
-            if self.notes is not None:
-                self.sweeps, self.growth, self.by_lp = sweeps, Activations(relaxed, first.clause), False
-            self._begin(relaxed, first)
+        self.sharpens = found is not None
+        if found is not None:
+            self._begin(*found)
 
     def _open(self) -> list[Domains]:
         return self.frontier.batches + ([] if self.stuck is None else [self.stuck])
