@@ -2,8 +2,8 @@
 
 import gc
 import importlib
-import importlib.metadata
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import Any
 
@@ -27,9 +27,16 @@ def load_torch() -> None:
     """Import torch. Searches for cycles among its objects, which all stay, would take another tenth of the time."""
     if "torch" in sys.modules:
         return
-    known = importlib.metadata.version("torch").startswith(KNOWN)
+    known = _known()
     sys.modules.update((name, Later(name)) for name in LATER if known)
     gc.disable()
     importlib.import_module(WANTED if known else "torch")
     gc.freeze()
     gc.enable()
+
+
+def _known() -> bool:
+    try:
+        return version("torch").startswith(KNOWN)
+    except PackageNotFoundError:  # torch was not installed as a package
+        return False
