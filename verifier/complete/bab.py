@@ -106,8 +106,7 @@ class _Run:
         if self.work.late():
             return Unknown(Reason.TIME, float(clauses.min()), self.method.name, "at the root")
         self.relaxed = Relaxed(problem, bounds.table, self.work.dtype, self.work.deployed, self.work.device)
-        open_ = (~(clauses > 0)).nonzero().flatten()
-        return self._search(open_)
+        return self._search((~(clauses > 0)).nonzero().flatten())
 
     def _verified(self, margin: float) -> Verified:
         if self.work.record is not None and self.notes is not None:

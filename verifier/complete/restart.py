@@ -34,7 +34,7 @@ class Restart:
     def __call__(self, relaxed: Relaxed, first: Domains, seconds: float) -> tuple[Relaxed, Domains] | None:
         """The question and its roots `first` after sweeps of up to `seconds` each, if these are worth it."""
         gained, total, sweeps = 1.0, 0.0, list(self.sweeps)
-        while relaxed.sites and gained > GOOD and not self.work.late() and not bool((first.bound > 0).all()):
+        while relaxed.sites and gained > GOOD and not self.work.late():
             sweep = Sweep(LIMIT - sum(known.bytes for known in sweeps)) if self.recorded else None
             sweeps += [sweep] if sweep is not None else []
             relaxed, before = self._swept(relaxed, first, seconds, sweep), first
@@ -42,6 +42,8 @@ class Restart:
             gained = float((1 - first.bound / before.bound.clamp(max=-1e-30)).clamp(0, 1).mean())
             total += (1 - total) * gained
             self.work.note(f"intervals sharpened, roots lack {gained:.0%} less")
+            if bool((first.bound > 0).all()):
+                break
         if total <= WORTH:
             return None
         self.sweeps = sweeps
