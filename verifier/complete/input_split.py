@@ -154,8 +154,7 @@ class Cuts:
         boxes = self._close(boxes, problem, bounds.rows)
         keep = boxes.open.any(1).nonzero().flatten()
         boxes, rows = boxes[keep], bounds.rows[:, keep]
-        form = bounds.form
-        weight = None
+        form, weight, tried = bounds.form, None, narrow(boxes)
         if form is not None and len(keep):
             base, coefficient = form.base[:, keep], form.coefficient[:, keep]
             self._attack(boxes, coefficient, rows)
@@ -164,9 +163,10 @@ class Cuts:
             less = (boxes.width < before.width).flatten(1).any(1) | (boxes.open != before.open).any(1)
             self._proved(boxes.owner[less], 0.0)  # by how much, clipping can't say
             some = boxes.open.any(1) & ~boxes.empty
-            boxes, weight = boxes[some], self._weight(boxes, rows, coefficient)[some]
-        boxes = boxes[torch.tensor([i not in self.found for i in boxes.owner.tolist()], dtype=torch.bool)]
-        return self._cut(boxes, weight if weight is not None and len(weight) == len(boxes) else None)
+            boxes, tried, weight = boxes[some], tried[some], self._weight(boxes, rows, coefficient)[some]
+        self._stuck(boxes[tried])
+        kept = ~tried & torch.tensor([i not in self.found for i in boxes.owner.tolist()], dtype=torch.bool)
+        return self._cut(boxes[kept], None if weight is None else weight[kept])
 
     def _part(self, boxes: Boxes) -> Problem:
         whole = self.problem.select(boxes.owner)
@@ -256,17 +256,8 @@ class Cuts:
         for again in range(6):
             if not len(boxes) or (again and 2 * len(boxes) > self.pace.size):
                 return boxes
-            width = boxes.width.flatten(1)
-            size = torch.maximum(boxes.lower.abs(), boxes.upper.abs()).flatten(1)
-            stuck = (width <= NARROW * size).all(1)
-            self._stuck(boxes[stuck])
-            boxes = boxes[~stuck]
-            if not len(boxes):
-                return boxes
-            width = width[~stuck]
-            effect = width
+            effect = width = boxes.width.flatten(1)
             if weight is not None:
-                weight = weight[~stuck]
                 effect = width * (weight + EVEN * weight.mean(1, keepdim=True) + torch.finfo(width.dtype).tiny)
                 weight = weight.repeat(2, 1)
             boxes = self._halved(boxes, effect.argmax(1))
@@ -280,8 +271,16 @@ class Cuts:
         return replace(halves, node=self.growth.cut(boxes.node, axis, middle))
 
     def _stuck(self, boxes: Boxes) -> None:
+        """These were too narrow to be cut when they were bounded. Others that clipping left that narrow are bounded
+        again: a bound that lacks next to nothing leaves next to nothing."""
         self.stuck[boxes.owner] = True
         self.stuck_bound = self.stuck_bound.scatter_reduce(0, boxes.owner, boxes.bound, "amin")
+
+
+def narrow(boxes: Boxes) -> Tensor:
+    """Which boxes are too narrow to be cut, `(N,)`."""
+    size = torch.maximum(boxes.lower.abs(), boxes.upper.abs()).flatten(1)
+    return (boxes.width.flatten(1) <= NARROW * size).all(1)
 
 
 def kept(graph: Graph) -> tuple[str, ...]:
