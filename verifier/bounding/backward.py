@@ -73,7 +73,7 @@ class Backward:
             if self.rounding is not None:
                 loss = self.rounding[node.name]
                 if node.name == start or node.name not in self.charged:
-                    lost = lost + coefficient.magnitude_dot(loss)
+                    lost = lost + coefficient.reach(loss)
                 lost = lost + TINY * flat(loss, 1).sum(1)  # coefficients that underflowed
             if node.name in self.shares:
                 coefficient, level, off = self._balanced(node.name, coefficient)
@@ -94,7 +94,7 @@ class Backward:
         if self.rounding is None:
             return Dense(rest), level.sum(2), 0.0
         off = gamma(level.shape[2], level.dtype) * level.abs().sum(2)
-        return Dense(rest), level.sum(2), off + Dense(rest).magnitude_dot(self.rounding[name])
+        return Dense(rest), level.sum(2), off + Dense(rest).reach(self.rounding[name])
 
     def _step(self, node: Node, coefficient: Coefficient) -> tuple[tuple[Coefficient, ...], Tensor | float]:
         """Forms over the node's arguments, and the constant `(S, B)` that stays behind."""

@@ -31,6 +31,10 @@ class Coefficient(ABC):
     def magnitude_dot(self, x: Tensor) -> Tensor:
         """`sum(|coefficient| * x)`: `(S, B)`."""
 
+    def reach(self, x: Tensor) -> Tensor:
+        """At least `sum(|coefficient| * x)`, where that need not be exact."""
+        return self.magnitude_dot(x)
+
     def through(self, op: Affine, shapes: Sequence[torch.Size]) -> tuple["Coefficient", ...]:
         """The forms over the op's arguments, offset left out."""
         return Dense(self.dense()).through(op, shapes)

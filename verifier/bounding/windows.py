@@ -14,9 +14,10 @@ from torch.nn import functional
 
 from verifier.bounding.coefficient import Coefficient
 from verifier.graph.op import Affine
-from verifier.graph.ops.conv import Conv, ConvTranspose, transposed
+from verifier.graph.ops.conv import Conv, ConvTranspose, convolved, transposed
 from verifier.graph.ops.dense import Scale, Shift, Sum
 from verifier.graph.ops.shape import Concat, Gather, Pad
+from verifier.numerics import flat
 from verifier.relaxations.relaxation import Lines, Relaxation
 
 Span = tuple[tuple[int, int], tuple[int, int]]  # least and greatest origin, for both axes
@@ -26,13 +27,14 @@ Span = tuple[tuple[int, int], tuple[int, int]]  # least and greatest origin, for
 class Windows(Coefficient):
     """`values (S, B, D, C, h, w)` over a node of shape `(1, C, H, W)`; `origin (S, B, 2)` is where a window begins.
 
-    `D` is 1, or 2 once the rows' negatives are carried too.
+    `D` is 1, or 2 once the rows' negatives are carried too. `clean`: what hangs over the border is zero.
     """
 
     values: Tensor
     origin: Tensor
     span: Span
     shape: torch.Size
+    clean: bool = False
 
     @classmethod
     def units(cls, index: Tensor, shape: torch.Size, like: Tensor) -> "Windows":
@@ -66,6 +68,9 @@ class Windows(Coefficient):
     def magnitude_dot(self, x: Tensor) -> Tensor:
         return self._contract(self.values.abs(), x)
 
+    def reach(self, x: Tensor) -> Tensor:
+        return self._rows(torch.linalg.vector_norm(self.values.flatten(3), 1, dim=3)) * flat(x, 1).amax(1)
+
     def through(self, op: Affine, shapes: Sequence[torch.Size]) -> tuple[Coefficient, ...]:
         match op:
             case Conv() if self._stays_small(op, shapes[0]):
@@ -73,7 +78,7 @@ class Windows(Coefficient):
             case Shift() if shapes[0] == self.shape:
                 return (self,)
             case Scale() if shapes[0] == self.shape:
-                return (replace(self, values=self.values * self.gather(op.weight.expand(1, *self.shape))),)
+                return (replace(self, values=self.values * self.gather(op.weight.expand(1, *self.shape)), clean=True),)
             case Sum() if all(shape == self.shape for shape in shapes):
                 return tuple(self if sign > 0 else replace(self, values=-self.values) for sign in op.signs)
             case Concat(axis=1) if all(shape[0] == 1 and shape[2:] == self.shape[2:] for shape in shapes):
@@ -100,7 +105,7 @@ class Windows(Coefficient):
         if lines.least is not None:
             constant = constant + self._contract(self.values - down, lines.least)
         lower, rise = self.gather(slopes.lower), self.gather(slopes.upper - slopes.lower)
-        return replace(self, values=torch.addcmul(self.values * lower, down, rise)), constant
+        return replace(self, values=torch.addcmul(self.values * lower, down, rise), clean=True), constant
 
     def plus(self, other: Coefficient) -> Coefficient:
         """Windows that begin close to each other have a common frame, by row where their distance varies."""
@@ -139,7 +144,8 @@ class Windows(Coefficient):
             [e - f for e, f in zip(ends, first, strict=True)],
         )
         origin = self.origin + torch.tensor(first, device=self.origin.device)
-        return Windows(total, origin, moved(self.span, (1, 1), (-first[0], -first[1])), self.shape)
+        span = moved(self.span, (1, 1), (-first[0], -first[1]))
+        return Windows(total, origin, span, self.shape, self.clean and other.clean)
 
     @staticmethod
     def _placed(values: Tensor, at: Tensor, size: tuple[int, int]) -> Tensor:
@@ -160,7 +166,7 @@ class Windows(Coefficient):
 
     def _inside(self) -> Tensor:
         """The values, zero where they hang over the border: there they belong to no output, but may meet an input."""
-        if all(pair == (0, 0) for pair in self._overhang()):
+        if self.clean or all(pair == (0, 0) for pair in self._overhang()):
             return self.values
         return self.values * self.gather(self.values.new_ones(1, 1, 1, *self.shape[2:]))
 
@@ -212,7 +218,7 @@ class Windows(Coefficient):
         phase = first - origin * steps
         phase = phase + torch.tensor([reach - 1 for _, reach, _ in frames], device=phase.device)
         framed = self._placed(self._inside(), phase, (frames[0][0], frames[1][0]))
-        out = functional.conv2d(framed.flatten(0, 2), op.weight, None, op.stride, 0, op.dilation, op.groups)
+        out = convolved(framed.flatten(0, 2), op.weight, None, op.stride, (0, 0), op.dilation, op.groups)
         span = tuple(
             ((low - b) // s, (high - b) // s) for (low, high), b, s in zip(self.span, back, op.stride, strict=True)
         )

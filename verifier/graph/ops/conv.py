@@ -1,5 +1,6 @@
 """Convolutions over one to three spatial axes, for arguments `(B, N, C, *space)` with the file's own batch axis `N`."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -8,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from verifier.graph.op import Affine
+from verifier.graph.ops import taps
 
 CONV = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
 CONV_TRANSPOSE = {1: functional.conv_transpose1d, 2: functional.conv_transpose2d, 3: functional.conv_transpose3d}
@@ -25,9 +27,8 @@ class Conv(Affine):
     groups: int
 
     def forward(self, *args: Tensor) -> Tensor:
-        x = args[0].flatten(0, 1)
-        out = CONV[self.weight.dim() - 2](
-            x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+        out = convolved(
+            args[0].flatten(0, 1), self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
         )
         return out.unflatten(0, args[0].shape[:2])
 
@@ -70,10 +71,8 @@ class ConvTranspose(Affine):
 
     def forward(self, *args: Tensor) -> Tensor:
         x = args[0].flatten(0, 1)
-        out = CONV_TRANSPOSE[self.weight.dim() - 2](
-            x, self.weight, self.bias, self.stride, self.padding, self.extra, self.groups, self.dilation
-        )
-        return out.unflatten(0, args[0].shape[:2])
+        out = transposed(x, self.weight, self.stride, self.padding, self.extra, self.groups, self.dilation)
+        return added(out, self.bias).unflatten(0, args[0].shape[:2])
 
     def abs(self) -> "ConvTranspose":
         return replace(self, weight=self.weight.abs(), bias=None)
@@ -83,12 +82,32 @@ class ConvTranspose(Affine):
 
     def transport(self, coefficient: Tensor, shapes: Sequence[torch.Size]) -> tuple[Tensor, ...]:
         """A convolution; what it computes beyond the argument's far edge met no entry of it."""
-        weight = self.weight
-        out = CONV[weight.dim() - 2](
-            coefficient.flatten(0, 1), weight, None, self.stride, self.padding, self.dilation, self.groups
-        )
+        flat = coefficient.flatten(0, 1)
+        out = convolved(flat, self.weight, None, self.stride, self.padding, self.dilation, self.groups)
         space = tuple(slice(n) for n in shapes[0][2:])
         return (out[(slice(None), slice(None), *space)].unflatten(0, coefficient.shape[:2]),)
+
+
+def convolved(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> Tensor:
+    """Convolution of `(N, C, *space)`."""
+    if not taps.pays(x, weight, x[:, 0].numel() // math.prod(stride), groups):
+        return CONV[weight.dim() - 2](x, weight, bias, stride, padding, dilation, groups)
+    (top, left), (down, right), (high, wide) = padding, stride, dilation
+    x = functional.pad(x, (left, left, top, top))
+    return added(taps.gathered(x, weight, (down, right), (high, wide)), bias)
+
+
+def added(x: Tensor, bias: Tensor | None) -> Tensor:
+    """`x (N, O, *space)` with `bias (O,)`."""
+    return x if bias is None else x + bias.reshape(-1, *(1,) * (x.dim() - 2))
 
 
 def transposed(
@@ -110,5 +129,23 @@ def transposed(
     if x.dim() == 4 and max(stride) > 1 and x.device.type == "cpu" and x.dtype == torch.float32:
         x = x.contiguous(memory_format=torch.channels_last)
         weight = weight.contiguous(memory_format=torch.channels_last)
+    if taps.pays(x, weight, x[:, 0].numel(), groups):
+        return _spread(x, weight, stride, padding, extra, dilation)
     operator = CONV_TRANSPOSE[weight.dim() - 2]
     return operator(x, weight, None, stride, padding, extra, groups, dilation).contiguous()
+
+
+def _spread(
+    x: Tensor,
+    weight: Tensor,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    extra: Sequence[int],
+    dilation: Sequence[int],
+) -> Tensor:
+    """The same in float64 on a CPU, in two dimensions."""
+    axes = zip(x.shape[2:], weight.shape[2:], stride, extra, dilation, strict=True)
+    high, wide = (s * (n - 1) + d * (k - 1) + 1 + e for n, k, s, e, d in axes)
+    out = taps.spread(x, weight, (stride[0], stride[1]), (dilation[0], dilation[1]), (high, wide))
+    top, left = padding
+    return out[:, :, top : high - top, left : wide - left].contiguous()
