@@ -110,12 +110,14 @@ def equal(small: Coefficient, whole: Coefficient, what: str) -> None:
 
 
 def law_sums(sample: Sample, seed: int) -> None:
-    """`dot` and `magnitude_dot`, with one tensor for all inputs or one each."""
+    """`dot` and `magnitude_dot`, with one tensor for all inputs or one each; `reach` is not below."""
     gen = Generator().manual_seed(seed)
     for batch in (1, sample.whole.values.shape[1]):
         x = torch.randn((batch, *sample.shape), generator=gen, dtype=torch.float64)
         assert torch.allclose(sample.small.dot(x), sample.whole.dot(x)), "dot differs"
         assert torch.allclose(sample.small.magnitude_dot(x.abs()), sample.whole.magnitude_dot(x.abs())), "|.| differs"
+        least = sample.whole.magnitude_dot(x.abs())
+        assert bool((sample.small.reach(x.abs()) >= least - 1e-12 * least.abs()).all()), "reach is too small"
 
 
 def law_through(sample: Sample, seed: int) -> None:
@@ -166,3 +168,6 @@ def law_relax(sample: Sample, seed: int) -> None:
             (small, a), (whole, b) = (c.relax(relaxation, lines) for c in (sample.small, sample.whole))
             equal(small, whole, "relax")
             assert torch.allclose(a, b), "constants of relax differ"
+            for op, shapes in movers(sample.shape, seed):
+                for x, y in zip(small.through(op, shapes), whole.through(op, shapes), strict=True):
+                    equal(x, y, f"relax, then through {op.label}")

@@ -233,6 +233,17 @@ def test_14_windows_at_the_wrong_place(monkeypatch: Patch) -> None:
     fails_on(law_windows, recipes(MAPS, shape=(1, 1, 7, 6)), mutate, 0.1)
 
 
+def test_14_values_beside_the_map_count_as_zero(monkeypatch: Patch) -> None:
+    convolved = Windows._convolved
+
+    def mutate() -> None:
+        monkeypatch.setattr(
+            Windows, "_convolved", lambda self, op, shape: replace(convolved(self, op, shape), clean=True)
+        )
+
+    fails_on(law_windows, recipes(("conv", "conv", "pad", "conv"), shape=(1, 1, 7, 6)), mutate, 0.1)
+
+
 def test_14_values_beside_the_map_are_kept(monkeypatch: Patch) -> None:
     def mutate() -> None:
         monkeypatch.setattr(Windows, "_inside", lambda self: self.values)

@@ -17,6 +17,7 @@ from verifier.bounding import backward, propagate, state, zonotope
 from verifier.bounding.coefficient import Grouped
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Zonotope
 from verifier.bounding.propagate import Options
+from verifier.bounding.windows import Windows
 from verifier.graph.build import Builder
 from verifier.graph.ops.dense import Linear, Shift
 from verifier.graph.ops.softmax import Differences
@@ -151,6 +152,18 @@ def test_16_groups_whose_rounding_cancels(monkeypatch: Patch) -> None:
 
     def mutate() -> None:
         monkeypatch.setattr(Grouped, "magnitude_dot", signed)
+
+    fails(lambda: [law_sums(sample, seed) for seed in range(2) for sample in samples(seed)], mutate)
+
+
+def test_16_losses_of_windows_on_average(monkeypatch: Patch) -> None:
+    """A row's size times what its entries lose on average, instead of at most."""
+
+    def average(self: Windows, x: Tensor) -> Tensor:
+        return self.magnitude_dot(torch.ones_like(x)) * x.flatten(1).mean(1)
+
+    def mutate() -> None:
+        monkeypatch.setattr(Windows, "reach", average)
 
     fails(lambda: [law_sums(sample, seed) for seed in range(2) for sample in samples(seed)], mutate)
 

@@ -97,7 +97,7 @@ def convolved(
     dilation: Sequence[int],
     groups: int,
 ) -> Tensor:
-    """Convolution of `(N, C, *space)`."""
+    """Convolution of `(N, C, *space)` with `weight (O, C / groups, *kernel)`."""
     if not taps.pays(x, weight, x[:, 0].numel() // math.prod(stride), groups):
         return CONV[weight.dim() - 2](x, weight, bias, stride, padding, dilation, groups)
     (top, left), (down, right), (high, wide) = padding, stride, dilation
@@ -121,7 +121,7 @@ def transposed(
 ) -> Tensor:
     """Transposed convolution without bias, of coefficients `(N, O, *space)`. On a CPU a strided one in two dimensions
     takes half the time with channels last (measured on windows of 4 to 32 pixels); where kernels lie side by side, as
-    in the patches of a transformer, a product of matrices takes a fifth."""
+    in the patches of a transformer, a product of matrices takes a fifth; in float64 see `taps.py`."""
     apart = tuple(weight.shape[2:]) == tuple(stride) and not any((*padding, *extra)) and max(dilation) == 1
     if x.dim() == 4 and groups == 1 and apart:
         tiles = torch.einsum("nohw,ocyx->nchywx", x, weight)

@@ -1,9 +1,9 @@
 """Convolutions in float64 on a CPU: one product of matrices for each position in the kernel (a tap).
 
 Torch's fast kernels are for float32; those for float64 write all patches down first, and where these are many take two
-to five times as long as this. An image is a row of pixels for each channel, in a frame that leaves room for the kernel,
-so that what a tap sees of all images at once is the same matrix, some places further on. With a stride each phase of it
-is such a frame.
+to five times as long as this, on one core. An image is a row of pixels for each channel, in a frame that leaves room
+for the kernel, so that what a tap sees of all images at once is the same matrix, some places further on. With a stride
+each phase of it is such a frame.
 """
 
 from collections.abc import Iterator
