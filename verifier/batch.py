@@ -25,6 +25,7 @@ from verifier.complete.whole import WholeNumbers
 from verifier.errors import InputError, UnsupportedModel
 from verifier.graph.graph import Graph
 from verifier.graph.passes.exact import simplified
+from verifier.numerics import flat
 from verifier.plan import Stage
 from verifier.problem import Problem, without_softmax
 from verifier.regions import Box
@@ -146,7 +147,7 @@ class _Batch:
         if self.settings.record is not None and not isinstance(stage, Sampled):
             return False  # the checker has none
         box = self.problem.region.select(self.open).box()
-        vary = int(box.varies.flatten(1).sum(1).max())
+        vary = int(flat(box.varies, 1).sum(1).max())
         if isinstance(stage, WholeNumbers):
             return vary <= FEW_SAMPLED and any(stepped(self.problem.select(i)) for i in self.open.split(1)[:1])
         return vary <= (FEW_SAMPLED if isinstance(stage, Sampled) else FEW)

@@ -4,6 +4,8 @@ A bound that counts as proof is computed in float64 and then widened by everythi
 (Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 3.1).
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -42,3 +44,8 @@ def down(x: Tensor, steps: int = 1) -> Tensor:
 def flat(x: Tensor, lead: int) -> Tensor:
     """All axes after the first `lead` as one; a number has one entry, which torch's own flatten refuses."""
     return x.unsqueeze(-1).flatten(lead)
+
+
+def shaped(x: Tensor, lead: int, shape: Sequence[int]) -> Tensor:
+    """The axis after the first `lead` as axes of `shape`, which may be none: the inverse of `flat`."""
+    return x.unflatten(lead, shape) if len(shape) else x.squeeze(lead)

@@ -14,6 +14,7 @@ from verifier.graph.ops.opaque import Batchwise
 from verifier.graph.ops.shape import Reshape
 from verifier.graph.ops.softmax import Differences, Softmax
 from verifier.model import Model
+from verifier.numerics import flat
 from verifier.properties import Specification
 from verifier.regions import Region
 
@@ -88,6 +89,6 @@ def _is_softmax(graph: Graph, node: Node) -> bool:
 
 def _compares(specification: Specification) -> bool:
     """Is every row a positive multiple of one output minus another?"""
-    rows = specification.rows.flatten(2)
+    rows = flat(specification.rows, 2)
     two = ((rows != 0).sum(2) == 2) & (rows.sum(2) == 0)
     return bool(two.all()) and not bool((specification.offset != 0).any())

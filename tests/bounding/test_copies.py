@@ -17,6 +17,7 @@ from verifier.graph.ops.activation import Relu, Sigmoid
 from verifier.graph.ops.dense import Linear
 from verifier.graph.ops.shape import Gather
 from verifier.graph.ops.softmax import Differences, Softmax
+from verifier.numerics import flat
 from verifier.regions import box
 
 
@@ -27,14 +28,14 @@ def test_copies_are_equal_at_every_input(layers: list[str], seed: int) -> None:
     for node in graph.nodes:
         first = copies(graph, node)
         if first is not None:
-            y = values[node.name].flatten(1)
+            y = flat(values[node.name], 1)
             assert torch.equal(y.nan_to_num(), y[:, first].nan_to_num())
 
 
 @pytest.mark.parametrize("shape", [(1,), (2,), (5,), (3, 4)])
 def test_negatives_are_negative(shape: tuple[int, ...]) -> None:
     node = Node("d", Differences(), ("x",), (*shape, shape[-1] - 1))
-    y = node.op.forward(torch.randn(7, *shape, dtype=torch.float64)).flatten(1)
+    y = flat(node.op.forward(torch.randn(7, *shape, dtype=torch.float64)), 1)
     negative = negatives(node)
     if shape == (1,):
         assert negative is None

@@ -41,6 +41,7 @@ from verifier.graph.ops.opaque import Batchwise
 from verifier.graph.ops.place import CutAt
 from verifier.graph.ops.softmax import Differences, Softmax
 from verifier.model import Model
+from verifier.numerics import flat
 from verifier.problem import Problem
 from verifier.properties import robust
 from verifier.regions import ball, box, linf
@@ -144,7 +145,7 @@ def test_intervals_hold_at_points(puzzle: Puzzle) -> None:
         low, high = (torch.from_numpy(entry[side]) for side in ("lower", "upper"))
         x = low + (high - low) * torch.rand(32, low.shape[1], generator=gen, dtype=torch.float64)
         for node in graph.nodes:
-            y = graph.until(node.name)(x.reshape(-1, *graph.input.shape)).flatten(1).numpy()
+            y = flat(graph.until(node.name)(x.reshape(-1, *graph.input.shape)), 1).numpy()
             slack = 1e-9 * (1 + abs(y))
             assert (y >= table.lower[node.name] - slack).all(), node
             assert (y <= table.upper[node.name] + slack).all(), node
@@ -161,8 +162,8 @@ def test_boxes_of_a_batch_are_bounded_as_in_the_search() -> None:
     batch = Case(case.graph, region, case.specification)
     table = checked(batch, {**noted(notes, [0, 1, 2, 3]), "sharpened": []}, boxes=4)
     for name, interval in found.items():
-        assert table.lower[name] == pytest.approx(interval.lower.flatten(1).numpy(), abs=1e-9)
-        assert table.upper[name] == pytest.approx(interval.upper.flatten(1).numpy(), abs=1e-9)
+        assert table.lower[name] == pytest.approx(flat(interval.lower, 1).numpy(), abs=1e-9)
+        assert table.upper[name] == pytest.approx(flat(interval.upper, 1).numpy(), abs=1e-9)
 
 
 def easy(asked: Problem) -> Problem:
@@ -216,7 +217,7 @@ def test_another_last_function_is_no_softmax(tmp_path: Path) -> None:
 def test_the_question_is_as_asked() -> None:
     asked = with_last(Relu())
     written = question(asked)
-    assert (written["lower"] == asked.region.box().lower.flatten(1).numpy()).all()
+    assert (written["lower"] == flat(asked.region.box().lower, 1).numpy()).all()
     assert written["rows"].shape == (2, 3, 3)
 
 

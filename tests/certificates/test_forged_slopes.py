@@ -18,6 +18,7 @@ from laws.strategies import examples
 from verifier.bounding.methods import AlphaCrown
 from verifier.certificates.check import check
 from verifier.errors import Rejected
+from verifier.numerics import flat
 
 CURVED = (
     "sigmoid",
@@ -86,7 +87,7 @@ def test_no_slopes_prove_what_is_false(puzzle: Puzzle, seed: int) -> None:
     )
     x = np.clip(entry["lower"] * (1 - share) + entry["upper"] * share, entry["lower"], entry["upper"])
     graph = asked.model.graph
-    y = graph.until(entry["output"])(torch.from_numpy(x).reshape(-1, *graph.input.shape)).flatten(1).numpy()
+    y = flat(graph.until(entry["output"])(torch.from_numpy(x).reshape(-1, *graph.input.shape)), 1).numpy()
     entry["offset"] = refuted(y, entry["rows"])
     with TemporaryDirectory() as folder:
         certificate, model = written(recorder, Path(folder))

@@ -20,6 +20,7 @@ from verifier.graph.ops.pool import Max
 from verifier.graph.ops.product import Product
 from verifier.graph.ops.shape import Concat, Expand, Gather, Pad, Pick, Reshape, Stack, Transpose
 from verifier.graph.ops.softmax import Differences
+from verifier.numerics import flat
 
 GEN = torch.Generator().manual_seed(0)
 
@@ -67,15 +68,15 @@ def test_maps_agree_with_the_graph(op: Affine, shapes: Sequence[tuple[int, ...]]
     numbers, xs = Numbers(exact), [random(2, *shape) for shape in shapes]
     y = op.forward(*xs)
     out = tuple(y.shape[1:])
-    found, flat = mapped(op, shapes, out, numbers), [numbers.array(x.flatten(1).numpy()) for x in xs]
-    value = found.forward(flat, False)
+    found, columns = mapped(op, shapes, out, numbers), [numbers.array(flat(x, 1).numpy()) for x in xs]
+    value = found.forward(columns, False)
     value = value if found.offset is None else value + found.offset
-    assert np.allclose(value.astype(float), y.flatten(1).numpy())
-    assert np.allclose(found.forward(flat, True).astype(float), op.abs().forward(*xs).flatten(1).numpy())
+    assert np.allclose(value.astype(float), flat(y, 1).numpy())
+    assert np.allclose(found.forward(columns, True).astype(float), flat(op.abs().forward(*xs), 1).numpy())
     a = random(2, *out)
-    back = found.transpose(numbers.array(a.flatten(1).numpy()))
+    back = found.transpose(numbers.array(flat(a, 1).numpy()))
     for ours, theirs in zip(back, op.transport(a, [torch.Size(s) for s in shapes]), strict=True):
-        assert np.allclose(ours.astype(float), theirs.flatten(1).numpy())
+        assert np.allclose(ours.astype(float), flat(theirs, 1).numpy())
 
 
 CURVED: list[tuple[Op, tuple[int, ...]]] = [
@@ -105,7 +106,7 @@ def test_lines_and_intervals_enclose(op: Op, shape: tuple[int, ...], seed: int, 
     line = own.lines(lower, upper, low, high)
     share = gen.integers(0, 5, (200, 6)) / 4
     x = np.minimum(np.maximum(lower * (1 - share) + upper * share, lower), upper)
-    y = op.forward(torch.from_numpy(x).reshape(-1, *shape)).flatten(1).numpy()
+    y = flat(op.forward(torch.from_numpy(x).reshape(-1, *shape)), 1).numpy()
 
     def at(slope: np.ndarray) -> np.ndarray:
         return (slope * x).reshape(len(x), -1, own.group).sum(-1)

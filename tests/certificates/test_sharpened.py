@@ -39,6 +39,7 @@ from verifier.graph.build import Builder
 from verifier.graph.ops.activation import Relu
 from verifier.graph.ops.dense import Linear
 from verifier.interval import Interval
+from verifier.numerics import flat
 from verifier.properties import Specification
 from verifier.regions import box
 
@@ -81,7 +82,7 @@ def checked(case: Case, proof: Proof, exact: bool = False, boxes: int = 1) -> Ta
         save(Path(folder) / "c.zip", proof)
         reader = load(Path(folder) / "c.zip")
     numbers, box = Numbers(exact), case.region.box()
-    lower, upper = (numbers.array(side.double().flatten(1).numpy()) for side in (box.lower, box.upper))
+    lower, upper = (numbers.array(flat(side.double(), 1).numpy()) for side in (box.lower, box.upper))
     with np.errstate(all="ignore"):
         network = Network(case.graph, numbers)
         table = Recipe(network, reader, boxes).table(lower, upper)
@@ -93,7 +94,7 @@ def checked(case: Case, proof: Proof, exact: bool = False, boxes: int = 1) -> Ta
 def law_points_stay(case: Case, table: Table, seed: int = 0) -> None:
     for x in points(case, seed, 64):
         for name, value in node_values(case.graph, x).items():
-            y = value.flatten(1).numpy()
+            y = flat(value, 1).numpy()
             slack = 1e-12 * (1 + abs(y))
             lower, upper = table.lower[name].astype(float), table.upper[name].astype(float)
             assert ((y >= lower - slack) & (y <= upper + slack)).all(), f"a point leaves the interval of {name}"
@@ -106,7 +107,7 @@ def law_found_again(case: Case, exact: bool = False) -> int:
     for name, interval in found.items():
         size = 1e-7 * (1 + interval.magnitude.max().item())
         for mine, theirs, sign in ((table.lower, interval.lower, 1), (table.upper, interval.upper, -1)):
-            far = sign * (mine[name].astype(float) - theirs.flatten(1).numpy())
+            far = sign * (mine[name].astype(float) - flat(theirs, 1).numpy())
             assert (far > -size).all(), f"{name} was sharpened, and the checker does not see it"
     law_points_stay(case, table)
     return moved(case, proof, table, exact)

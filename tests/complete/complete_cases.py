@@ -15,6 +15,7 @@ from verifier.complete.exact.tighten import Tightening
 from verifier.complete.search import Work
 from verifier.graph.graph import Graph
 from verifier.model import Model
+from verifier.numerics import flat
 from verifier.problem import Problem
 from verifier.properties import Specification
 
@@ -30,7 +31,7 @@ def encoded(case: Case, method: Method | None = None, tighten: bool = False) -> 
 
 def rows(case: Case, index: list[int]) -> tuple[np.ndarray, np.ndarray]:
     """Coefficients `(k, n)` and offsets `(k,)`."""
-    return case.specification.rows[index, 0].flatten(1).numpy(), case.specification.offset[index, 0].numpy()
+    return flat(case.specification.rows[index, 0], 1).numpy(), case.specification.offset[index, 0].numpy()
 
 
 def program(case: Case, encoder: Encoder, index: list[int]) -> Program:

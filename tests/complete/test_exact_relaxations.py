@@ -18,6 +18,7 @@ from verifier.complete.exact.norms import least_eigenvalue, spectral_norm
 from verifier.complete.exact.safe import lower_bound
 from verifier.complete.exact.sdp import Multipliers, proven, quadratic, suggested
 from verifier.complete.search import Work
+from verifier.numerics import flat
 
 BENT = ("linear", "linear", "relu", "relu", "abs", "prelu", "clip")
 SMALL = ((2,), (3,), (1, 3))
@@ -71,7 +72,7 @@ def test_deviations_hold_all_points(recipe: Recipe) -> None:
     hull, center, scale, spread = around(case.region)
     table = propagate(case.graph, hull, Crown(), None, Options(proof=True)).table
     deviations = Deviations(case.graph, table, scale, spread).run()
-    rows = case.specification.rows[:, 0].flatten(1).numpy()
+    rows = flat(case.specification.rows[:, 0], 1).numpy()
     layered = deviations.rows(rows)
     joint = lipsdp(deviations, rows[:1], 12, Work(np.inf))
     middle = case.specification.values(case.graph(center))
@@ -87,7 +88,7 @@ def test_lipsdp_is_tighter_than_products() -> None:
     hull, _, scale, spread = around(case.region)
     table = propagate(case.graph, hull, Crown(), None, Options(proof=True)).table
     deviations = Deviations(case.graph, table, scale, spread).run()
-    rows = case.specification.rows[:, 0].flatten(1).numpy()
+    rows = flat(case.specification.rows[:, 0], 1).numpy()
     joint = lipsdp(deviations, rows, 50, Work(np.inf))
     assert (joint <= deviations.rows(rows) * (1 + 1e-6)).all()
     assert (joint < 0.99 * deviations.rows(rows)).any()
@@ -124,6 +125,6 @@ def test_a_box_of_zero_width_deviates_by_rounding_only(seed: int) -> None:
     case = Recipe((3,), ("linear", "relu"), seed, 1.0, "point", 1, (0, 0, 1, 2)).case()
     hull, _, scale, spread = around(case.region)
     table = propagate(case.graph, hull, Crown(), None, Options(proof=True)).table
-    rows = case.specification.rows[:, 0].flatten(1).numpy()
+    rows = flat(case.specification.rows[:, 0], 1).numpy()
     assert (Deviations(case.graph, table, scale, spread).run().rows(rows) < 1e-9).all()
     assert torch.isfinite(hull.outer.center).all()

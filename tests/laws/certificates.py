@@ -17,6 +17,7 @@ from verifier.complete.record import Recorder
 from verifier.complete.search import Search
 from verifier.errors import InputError, Rejected
 from verifier.graph.graph import Graph
+from verifier.numerics import flat
 from verifier.problem import Problem
 from verifier.verdict import Verified
 
@@ -69,7 +70,7 @@ def law_true(found: list[Accepted], seed: int = 0) -> None:
             low, high = q.lower[i], q.upper[i]
             share = gen.integers(0, 3, (64, len(low))) / 2.0
             x = torch.from_numpy(np.clip(low * (1 - share) + high * share, low, high))
-            y = q.graph(x.reshape(-1, *q.graph.input.shape)).flatten(1).numpy()
+            y = flat(q.graph(x.reshape(-1, *q.graph.input.shape)), 1).numpy()
             value = y @ q.rows[:, i].T + q.offset[:, i]
             size = abs(y) @ abs(q.rows[:, i]).T + abs(q.offset[:, i]) + 1
             for k in range(int(q.clause.max()) + 1):

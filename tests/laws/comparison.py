@@ -9,6 +9,7 @@ from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method
 from verifier.bounding.propagate import Bounds, Options, propagate
 from verifier.graph.op import Affine, Input
 from verifier.interval import Interval
+from verifier.numerics import flat
 from verifier.regions import Region
 from verifier.relaxations.table import RELAXATIONS
 
@@ -58,7 +59,7 @@ def law_alpha(case: Case, shared: bool) -> None:
 def law_proof_close(case: Case, method: Method) -> None:
     """A proof gives away something for rounding, and not much."""
     free, proved = rows(case, method), rows(case, method, PROOF)
-    scale = reach(bound(case, method, DOUBLE)) * (1 + case.specification.rows.abs().flatten(2).sum(2))
+    scale = reach(bound(case, method, DOUBLE)) * (1 + flat(case.specification.rows.abs(), 2).sum(2))
     assert bool((proved <= free + 1e-12 * scale).all()), f"{method.name}: a proof above the bound that it proves"
     assert bool((proved >= free - 1e-9 * scale).all()), f"{method.name}: a proof lost more than rounding"
 
@@ -66,7 +67,7 @@ def law_proof_close(case: Case, method: Method) -> None:
 def law_dtypes(case: Case, method: Method) -> None:
     """What float32 finds is about what float64 finds."""
     single, double = rows(case, method, SINGLE), rows(case, method)
-    scale = reach(bound(case, method, DOUBLE)) * (1 + case.specification.rows.abs().flatten(2).sum(2))
+    scale = reach(bound(case, method, DOUBLE)) * (1 + flat(case.specification.rows.abs(), 2).sum(2))
     assert bool(((single - double).abs() <= 1e-4 * scale).all()), f"{method.name}: float32 is far from float64"
 
 
@@ -95,7 +96,7 @@ def law_exact_where_linear(case: Case, method: Method) -> bool:
         return values(x).sum(1)
 
     gradient = torch.func.jacrev(total)(center)
-    least = case.region.minimum(gradient) + values(center) - (gradient * center).flatten(2).sum(2)
-    slack = 1e-9 * reach(bounds) * (1 + case.specification.rows.abs().flatten(2).sum(2))
+    least = case.region.minimum(gradient) + values(center) - flat(gradient * center, 2).sum(2)
+    slack = 1e-9 * reach(bounds) * (1 + flat(case.specification.rows.abs(), 2).sum(2))
     assert bool(((bounds.rows - least).abs() <= slack).all()), f"{method.name}: not exact where all is linear"
     return True

@@ -10,6 +10,7 @@ from laws.exact import exact_rows, exact_values
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounding.propagate import Bounds, Options, propagate
 from verifier.graph.graph import Graph, value
+from verifier.numerics import flat
 
 METHODS: tuple[Method, ...] = (
     Ibp(),
@@ -42,12 +43,12 @@ def law_containment(case: Case, method: Method, options: Options, seed: int = 0,
     bounds = propagate(case.graph, case.region, method, case.specification, options)
     noise = NOISE[torch.float64 if options.proof else options.dtype] * reach(bounds)
     assert bounds.rows is not None
-    size = case.specification.rows.abs().flatten(2).sum(2) + 1
+    size = flat(case.specification.rows.abs(), 2).sum(2) + 1
     for x in points(case, seed, count):
         values, here = node_values(case.graph, x), inside(case, x)
         for name, interval in bounds.table.items():
             low, high = interval.lower.double() - noise, interval.upper.double() + noise
-            ok = ((values[name] >= low) & (values[name] <= high)).flatten(1).all(1) | ~here
+            ok = flat((values[name] >= low) & (values[name] <= high), 1).all(1) | ~here
             assert bool(ok.all()), f"{method.name}: {name} leaves its interval"
         margins = case.specification.values(values[case.graph.output])
         ok = (bounds.rows.double() <= margins + noise * size) | ~here

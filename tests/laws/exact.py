@@ -11,6 +11,7 @@ from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Affine, Input
 from verifier.graph.ops.activation import Abs, Ceil, Clip, Floor, LeakyRelu, Relu, Round, Sign
 from verifier.graph.ops.pool import Max
+from verifier.numerics import flat
 from verifier.properties import Specification
 
 Exact = np.ndarray[Any, np.dtype[Any]]  # of Fractions
@@ -30,13 +31,13 @@ def exact_values(graph: Graph, x: Tensor) -> dict[str, Exact]:
         elif isinstance(node.op, Affine):
             values[node.name] = _affine(graph, node, node.op, values)
         else:
-            values[node.name] = _nonlinear(node, values[node.inputs[0]])
+            values[node.name] = np.asarray(_nonlinear(node, values[node.inputs[0]]), dtype=object)
     return values
 
 
 def exact_rows(specification: Specification, y: Exact, b: int) -> list[Fraction]:
     """The specification's rows for input `b` of the batch."""
-    rows, offset = exact(specification.rows[:, b].flatten(1)), exact(specification.offset[:, b])
+    rows, offset = exact(flat(specification.rows[:, b], 1)), exact(specification.offset[:, b])
     return [Fraction(np.dot(row, y.reshape(-1))) + o for row, o in zip(rows, offset, strict=True)]
 
 
@@ -48,8 +49,8 @@ def _affine(graph: Graph, node: Node, op: Affine, values: dict[str, Exact]) -> E
     eye = torch.eye(size, dtype=torch.float64).reshape(size, *node.shape)
     for name, matrix in zip(node.inputs, Affine.transport(op, eye, shapes), strict=True):
         x = values[name].reshape(-1)
-        for i, j in matrix.flatten(1).nonzero().tolist():
-            total[i] += Fraction(float(matrix.flatten(1)[i, j])) * x[j]
+        for i, j in flat(matrix, 1).nonzero().tolist():
+            total[i] += Fraction(float(flat(matrix, 1)[i, j])) * x[j]
     return total.reshape(node.shape)
 
 

@@ -13,12 +13,13 @@ from verifier.bounding.methods import Method
 from verifier.bounding.propagate import Bounds, Options
 from verifier.bounding.state import State
 from verifier.bounding.windows import Windows
+from verifier.numerics import flat
 
 SAME = {torch.float32: 1e-5, torch.float64: 1e-10}  # relative to the largest value: sums in another order
 
 
 def slack(case: Case, bounds: Bounds, options: Options) -> Tensor:
-    return SAME[options.dtype] * reach(bounds) * (1 + case.specification.rows.abs().flatten(2).sum(2))
+    return SAME[options.dtype] * reach(bounds) * (1 + flat(case.specification.rows.abs(), 2).sum(2))
 
 
 def law_chunks(case: Case, method: Method, options: Options, budget: int) -> None:

@@ -192,6 +192,15 @@ def _concat(g: Grower) -> None:
     g.add(Concat(1 if g.image else len(g.shape) - 1), start, g.add(LeakyRelu(torch.tensor(0.1, dtype=torch.float64))))
 
 
+def _number(g: Grower) -> None:
+    """A single number without axes, bent and shifted in turn, beside all entries."""
+    start = g.at
+    g.add(Reduce(tuple(range(len(g.shape))), keepdim=False))
+    for op in (Abs(), Shift(g.normal()), LeakyRelu(torch.tensor(0.3, dtype=torch.float64))):
+        g.add(op)
+    g.add(Sum((1, -1)), start, g.at)
+
+
 def _constant(g: Grower) -> None:
     """Something that a node computes from a constant only."""
     start = g.at
@@ -307,6 +316,7 @@ PIECEWISE: dict[str, Callable[[Grower], None]] = {
     "branches": _branches,
     "cancel": _cancel,
     "concat": _concat,
+    "number": _number,
 }
 SMOOTH: dict[str, Callable[[Grower], None]] = {
     "sigmoid": _plain(Sigmoid()),

@@ -12,6 +12,7 @@ from verifier.graph.ops.conv import Conv, ConvTranspose
 from verifier.graph.ops.dense import Constant, Contract, Linear, Multiply, Reduce, Scale, Shift, Sum
 from verifier.graph.ops.shape import Concat, Expand, Gather, Pad, Pick, Reshape, Stack, Transpose
 from verifier.graph.ops.softmax import Differences
+from verifier.numerics import flat
 
 Shapes = tuple[tuple[int, ...], ...]
 
@@ -74,7 +75,7 @@ def matrices(op: Affine, shapes: Shapes) -> tuple[Tensor, list[Tensor]]:
         eye = torch.eye(torch.Size(shape).numel(), dtype=torch.float64).reshape(-1, *shape)
         args = [z.expand(len(eye), *z.shape[1:]) for z in zeros]
         args[k] = eye
-        parts.append((op.forward(*args).flatten(1) - offset).T)
+        parts.append((flat(op.forward(*args), 1) - offset).T)
     return offset, parts
 
 
@@ -92,10 +93,10 @@ def law_transport(op: Affine, shapes: Shapes, seed: int = 0) -> None:
     for a, b, matrix, shape in zip(mine, derived, parts, shapes, strict=True):
         assert a.shape == (3, *shape), f"{op.label}: transport has the shape of no argument"
         assert torch.allclose(a, b), f"{op.label}: the override differs from the derived transport"
-        assert torch.allclose(a.flatten(1), rows.flatten(1) @ matrix), f"{op.label}: transport is no transpose"
+        assert torch.allclose(flat(a, 1), flat(rows, 1) @ matrix), f"{op.label}: transport is no transpose"
     xs = [torch.randn((1, *s), generator=gen, dtype=torch.float64) for s in shapes]
-    left = (rows * (op.forward(*xs) - op.at_zero(sizes(shapes), rows))).flatten(1).sum(1)
-    right = sum(((a * x).flatten(1).sum(1) for a, x in zip(mine, xs, strict=True)), torch.zeros(3, dtype=torch.float64))
+    left = flat(rows * (op.forward(*xs) - op.at_zero(sizes(shapes), rows)), 1).sum(1)
+    right = sum((flat(a * x, 1).sum(1) for a, x in zip(mine, xs, strict=True)), torch.zeros(3, dtype=torch.float64))
     assert torch.allclose(left, right), f"{op.label}: <A, f(x) - f(0)> is not <transport(A), x>"
 
 

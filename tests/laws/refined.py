@@ -19,6 +19,7 @@ from verifier.certificates.walk import Network
 from verifier.complete import refine
 from verifier.complete.refine import Refinement
 from verifier.graph.graph import Graph
+from verifier.numerics import flat
 
 WISH = 6e4  # an end that is claimed, and far too good
 FORCES = (1.0, 1e4)  # factors of multipliers of cuts: with large ones a form is about little else
@@ -64,8 +65,8 @@ def law_broken_points_stay(graph: Graph, e: Entry, count: int = 100_000) -> int:
     gen, compared = torch.Generator().manual_seed(1), 0
     low, high = (torch.from_numpy(e[side]) for side in ("lower", "upper"))
     x = low + (high - low) * torch.rand(count, low.shape[1], generator=gen, dtype=torch.float64)
-    z = np.concatenate([graph.until(s.name)(x).flatten(1).numpy()[:, s.entries] for s in leaves.sites], 1)
-    values = graph(x).flatten(1).numpy() @ e["rows"][:, 0].T + e["offset"][:, 0]
+    z = np.concatenate([flat(graph.until(s.name)(x), 1).numpy()[:, s.entries] for s in leaves.sites], 1)
+    values = flat(graph(x), 1).numpy() @ e["rows"][:, 0].T + e["offset"][:, 0]
     for i, node in enumerate(found.duals.node.tolist()):
         place, side, point, root = (part[0] for part in found.parts.cuts(np.array([node])))
         broken = (values[:, e["clause"] == leaves.clauses[root]] <= 0).all(1)

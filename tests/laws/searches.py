@@ -32,7 +32,7 @@ from verifier.graph.ops.activation import Relu
 from verifier.graph.ops.dense import Linear
 from verifier.interval import Interval
 from verifier.model import Model
-from verifier.numerics import down, up
+from verifier.numerics import down, flat, up
 from verifier.problem import Problem
 from verifier.properties import Specification
 from verifier.regions import box
@@ -100,7 +100,7 @@ def work(seconds: float = 5.0, domains: int = 4000, dtype: torch.dtype = torch.f
 
 def noise(case: Case, y: Tensor) -> Tensor:
     """What evaluating the rows at `y` in float64 can get wrong, with the network before them: `(B,)`."""
-    size = (case.specification.rows * y).abs().flatten(2).sum(2) + case.specification.offset.abs() + 1
+    size = flat((case.specification.rows * y).abs(), 2).sum(2) + case.specification.offset.abs() + 1
     return NOISE * size.amax(0)
 
 
@@ -145,7 +145,7 @@ def truth(case: Case) -> float:
     found = []
     for k in sorted(set(case.specification.clause)):
         index = [i for i, c in enumerate(case.specification.clause) if c == k]
-        rows = case.specification.rows[index, 0].flatten(1).numpy()
+        rows = flat(case.specification.rows[index, 0], 1).numpy()
         found.append(minimum(case.graph, *ends, rows, case.specification.offset[index, 0].numpy()))
     return min(found)
 
@@ -202,7 +202,7 @@ def random_domains(asked: Relaxed, values: Tensor, depth: int, gen: Generator) -
 def site_values(asked: Relaxed, graph: Graph, x: Tensor) -> Tensor:
     """The entries that can be cut, at `x (N, *in)`: `(N, n)`."""
     values = node_values(graph, x)
-    columns = [values[site.name].flatten(1)[:, site.index] for site in asked.sites]
+    columns = [flat(values[site.name], 1)[:, site.index] for site in asked.sites]
     return torch.cat(columns, 1) if columns else torch.empty(len(x), 0, dtype=torch.float64)
 
 
@@ -219,8 +219,8 @@ def within(domains: Domains, values: Tensor) -> Tensor:
 def best_rows(asked: Relaxed, domains: Domains, y: Tensor) -> Tensor:
     """`(N, M)`: each domain's clause at outputs `y (M, *out)`."""
     walks = asked.proving
-    rows, offset = walks.rows[domains.clause].flatten(2), walks.offset[domains.clause]
-    return (torch.einsum("nro,mo->nmr", rows, y.flatten(1)) + offset.unsqueeze(1)).amax(2)
+    rows, offset = flat(walks.rows[domains.clause], 2), walks.offset[domains.clause]
+    return (torch.einsum("nro,mo->nmr", rows, flat(y, 1)) + offset.unsqueeze(1)).amax(2)
 
 
 def law_domains(case: Case, seed: int, depth: int = 3, deployed: torch.dtype | None = None) -> None:

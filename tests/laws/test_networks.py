@@ -26,6 +26,7 @@ from laws.strategies import CONTINUOUS, EVERYTHING, STRAIGHT, Recipe, examples, 
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounding.propagate import Options
 from verifier.graph.graph import Graph
+from verifier.numerics import flat
 
 FEW, SOME, MANY = 10, 25, 60
 SIZES = st.sampled_from([0.02, 0.2, 1.0])
@@ -167,5 +168,5 @@ def test_tighter_on_the_average() -> None:
         recipe = Recipe((5,), layers, seed, 1.0, "linf", 2, (0, 1, 2, 3))
         for network in (recipe, replace(recipe, shape=(1, 1, 4, 4), layers=("conv", "relu", "conv", "relu"))):
             found = torch.stack([rows(network.case(0.3), method) for method in ladder])
-            gains += ((found[1:] - found[:-1]) / found[0].abs().clamp(min=1e-3)).flatten(1).mean(1)
+            gains += flat((found[1:] - found[:-1]) / found[0].abs().clamp(min=1e-3), 1).mean(1)
     assert bool((gains > 0).all()), gains

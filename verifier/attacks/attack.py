@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 
 from verifier.graph.graph import Graph
 from verifier.model import Coarse
-from verifier.numerics import gamma
+from verifier.numerics import flat, gamma
 from verifier.problem import Problem
 from verifier.properties import Specification
 from verifier.verdict import Falsified
@@ -71,13 +71,13 @@ def doubles(outputs: np.ndarray, shape: tuple[int, ...]) -> Tensor:
 def broken(specification: Specification, y: Tensor) -> Tensor:
     """`(N,)`: do finite outputs `y (N, *out)` break the property? Decided by fractions where rounding could matter."""
     values = specification.values(y)
-    size = (specification.rows.abs() * y.abs()).flatten(2).sum(2) + specification.offset.abs()
+    size = flat(specification.rows.abs() * y.abs(), 2).sum(2) + specification.offset.abs()
     slack = gamma(y[0].numel(), y.dtype) * size
-    finite = y.flatten(1).isfinite().all(1) & size.isfinite().all(0)
+    finite = flat(y, 1).isfinite().all(1) & size.isfinite().all(0)
     answer = finite & (specification.margin(values + slack) <= 0)
     doubtful = finite & ~answer & (specification.margin(values - slack) <= 0)
     for i in doubtful.nonzero().flatten().tolist():
-        rows, offset = specification.rows[:, i].flatten(1), specification.offset[:, i].tolist()
+        rows, offset = flat(specification.rows[:, i], 1), specification.offset[:, i].tolist()
         clauses: dict[int, list[bool]] = {}
         for row, constant, clause, closed in zip(rows, offset, specification.clause, specification.closed, strict=True):
             value = exact(row, y[i].flatten()) + Fraction(constant)

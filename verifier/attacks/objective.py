@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from verifier.graph.graph import Graph
+from verifier.numerics import flat
 from verifier.properties import Specification
 
 HAIR = 1e-6  # share of the rows' magnitude by which another engine may compute a margin differently
@@ -47,14 +48,14 @@ def descend(
             found = torch.autograd.grad((weight * values).sum(), x, allow_unused=True)[0]
             gradient = gradient if found is None else found
     with torch.no_grad():
-        hair = HAIR * (specification.rows.abs() * y.abs()).flatten(2).sum(2).amax(0)
+        hair = HAIR * flat(specification.rows.abs() * y.abs(), 2).sum(2).amax(0)
         margin = clauses(specification, values).amin(0) + hair
-        margin = torch.where(margin.isfinite() & y.flatten(1).isfinite().all(1), margin, torch.inf)
+        margin = torch.where(margin.isfinite() & flat(y, 1).isfinite().all(1), margin, torch.inf)
     return margin, normal(gradient), target
 
 
 def normal(gradient: Tensor) -> Tensor:
     """Each gradient `(N, *)` scaled to a greatest entry of 1, finite whatever it was; zero stays zero."""
     gradient = gradient.nan_to_num(0.0)
-    size = gradient.flatten(1).abs().amax(1).clamp(min=torch.finfo(gradient.dtype).tiny)
+    size = flat(gradient, 1).abs().amax(1).clamp(min=torch.finfo(gradient.dtype).tiny)
     return gradient / size.reshape(-1, *(1,) * (gradient.dim() - 1))

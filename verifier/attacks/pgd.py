@@ -11,6 +11,7 @@ from verifier.attacks.objective import descend, normal
 from verifier.attacks.steps import starts, steepest
 from verifier.attacks.surrogate import straight_through
 from verifier.graph.graph import Graph
+from verifier.numerics import flat
 from verifier.problem import Problem
 from verifier.properties import Specification
 from verifier.regions import Region
@@ -93,7 +94,7 @@ class _Search:
 
     def somewhere(self, gradient: Tensor) -> Tensor:
         """Where a gradient vanished, a random one."""
-        gone = (gradient == 0).flatten(1).all(1)
+        gone = flat(gradient == 0, 1).all(1)
         if not gone.any():
             return gradient
         noise = torch.randn(gradient[gone].shape, generator=self.generator, device=self.generator.device)

@@ -11,6 +11,7 @@ from torch.quasirandom import SobolEngine
 from verifier.attacks.attack import Attack
 from verifier.bounding.stepped import places, stepped
 from verifier.graph.graph import Graph
+from verifier.numerics import flat, shaped
 from verifier.problem import Problem
 from verifier.regions import Box
 
@@ -32,7 +33,7 @@ class Sampled(Attack):
         best = problem.region.project(problem.region.box().center.float())
         if not isinstance(problem.region, Box):
             return best
-        few = (problem.region.box().varies.flatten(1).sum(1) <= FEW).nonzero().flatten()
+        few = (flat(problem.region.box().varies, 1).sum(1) <= FEW).nonzero().flatten()
         count = self.count // max(len(few), 1)
         for i in few if count >= LEAST else ():
             if stop():
@@ -54,9 +55,9 @@ class Sampled(Attack):
         for values in self._points(problem, index, count, generator).split(chunk):
             if stop() or least <= 0:
                 break
-            x = box.center.flatten(1).repeat(len(values), 1)
+            x = flat(box.center, 1).repeat(len(values), 1)
             x[:, index] = values
-            x = region.project(x.unflatten(1, region.shape).float())
+            x = region.project(shaped(x, 1, region.shape).float())
             with torch.no_grad():
                 inputs = x.to(like.device, like.dtype)
                 if part is not None:
@@ -90,10 +91,10 @@ class Sampled(Attack):
 
 def fresh(values: Tensor, seen: set[float]) -> Tensor:
     """The numbers `(M,)` of rows of `values (N, *)` that differ from each other and from those `seen` before."""
-    flat = values.flatten(1).double().nan_to_num(-1.0)
-    weight = torch.sin(torch.arange(1.0, flat.shape[1] + 1, dtype=torch.float64, device=flat.device) ** 2)
+    rows = flat(values, 1).double().nan_to_num(-1.0)
+    weight = torch.sin(torch.arange(1.0, rows.shape[1] + 1, dtype=torch.float64, device=rows.device) ** 2)
     new = []
-    for i, mark in enumerate((flat @ weight).tolist()):
+    for i, mark in enumerate((rows @ weight).tolist()):
         if mark not in seen:
             seen.add(mark)
             new.append(i)

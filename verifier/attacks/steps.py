@@ -3,6 +3,7 @@
 import torch
 from torch import Generator, Tensor
 
+from verifier.numerics import flat
 from verifier.regions import Ball, Region
 
 EDGE = 1e-4  # share of the radius within which a coordinate counts as arrived at its end
@@ -17,7 +18,7 @@ def steepest(region: Region, x: Tensor, gradient: Tensor, density: Tensor) -> Te
     box = region.box()
     radius = region.radius if isinstance(region, Ball) else box.radius
     room = torch.where(gradient > 0, x - box.lower, box.upper - x)
-    slope = torch.where(room > EDGE * radius, gradient * radius, 0.0).flatten(1)
+    slope = flat(torch.where(room > EDGE * radius, gradient * radius, 0.0), 1)
     if not isinstance(region, Ball):
         step = slope.sign()
     elif region.p == 2:

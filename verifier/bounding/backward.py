@@ -90,7 +90,7 @@ class Backward:
         """Coefficients of shares less a number for each sum, the sum of these numbers `(S, B)`, and what rounding can
         lose by that."""
         rest, level = balanced(coefficient.dense(), self.shares[name])
-        level = level.flatten(2)
+        level = flat(level, 2)
         if self.rounding is None:
             return Dense(rest), level.sum(2), 0.0
         off = gamma(level.shape[2], level.dtype) * level.abs().sum(2)

@@ -18,7 +18,7 @@ from verifier.graph.graph import Node
 from verifier.graph.op import Affine, Input
 from verifier.graph.ops.dense import Constant
 from verifier.interval import Interval
-from verifier.numerics import TINY, gamma
+from verifier.numerics import TINY, flat, gamma, shaped
 from verifier.regions import Box
 
 STRAIGHT, BENT, MIXED, DEEP = range(4)  # affine in the input; entries of one nonlinearity; sums of these; anything else
@@ -85,13 +85,13 @@ class Bands:
     def _input(self) -> Band:
         """A symbol for each input entry that varies in some region of the batch."""
         box = self.state.region.box()
-        radius = box.radius.flatten(1)
+        radius = flat(box.radius, 1)
         vary = (radius.amax(0) > 0).nonzero().flatten()
         middle = radius.new_zeros(1 + len(vary), *radius.shape)
-        middle[0] = box.center.flatten(1)
+        middle[0] = flat(box.center, 1)
         middle[1 + torch.arange(len(vary)), :, vary] = radius[:, vary].T
         rest = torch.zeros_like(box.lower)
-        return Band(middle.unflatten(2, box.lower.shape[1:]), None, rest, box.center.abs() + box.radius, STRAIGHT)
+        return Band(shaped(middle, 2, box.lower.shape[1:]), None, rest, box.center.abs() + box.radius, STRAIGHT)
 
     def _affine(self, node: Node, op: Affine) -> Band:
         args = [self.bands[name] for name in node.inputs]

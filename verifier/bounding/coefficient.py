@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from verifier.graph.op import Affine
-from verifier.numerics import flat
+from verifier.numerics import flat, shaped
 from verifier.regions.box import pair
 from verifier.relaxations.relaxation import Lines, Relaxation, Slopes
 
@@ -133,8 +133,8 @@ class Unit(Coefficient):
     like: Tensor  # of the dtype and on the device to compute with
 
     def dense(self) -> Tensor:
-        flat = self.like.new_zeros((*self.index.shape, self.shape.numel()))
-        return flat.scatter_(2, self.index.unsqueeze(2), 1.0).unflatten(2, self.shape)
+        entries = self.like.new_zeros((*self.index.shape, self.shape.numel()))
+        return shaped(entries.scatter_(2, self.index.unsqueeze(2), 1.0), 2, self.shape)
 
     def dot(self, x: Tensor) -> Tensor:
         return flat(x, 1).expand(self.index.shape[1], -1).gather(1, self.index.T).T

@@ -8,6 +8,7 @@ from verifier.bounding.state import State
 from verifier.bounding.windows import Windows
 from verifier.graph.graph import Node
 from verifier.interval import Interval
+from verifier.numerics import flat
 
 
 def units(node: Node, index: Tensor, state: State) -> Coefficient:
@@ -22,7 +23,7 @@ def direct(rows: Tensor, interval: Interval) -> Tensor:
     """Lower bounds `(S, B)` of those rows `(S, B, *)` that are a multiple of one entry, straight from the entry's
     interval `(B, *)`: a share below 0 or above 1 is refuted without any slack. Nothing is rounded where the product is
     exact; all others are -inf."""
-    rows, lower, upper = rows.flatten(2), interval.lower.flatten(1), interval.upper.flatten(1)
+    rows, lower, upper = flat(rows, 2), flat(interval.lower, 1), flat(interval.upper, 1)
     end = torch.where(rows > 0, lower, upper)
     exact = (rows == 0) | (rows.abs() == 1) | (end == 0) | (end.abs() == 1)
     value = torch.where(rows != 0, rows * end, 0.0).sum(2)

@@ -17,7 +17,7 @@ from verifier.graph.graph import Node
 from verifier.graph.op import Affine, Input
 from verifier.graph.ops.dense import Constant
 from verifier.interval import Interval
-from verifier.numerics import TINY, flat, gamma
+from verifier.numerics import TINY, flat, gamma, shaped
 from verifier.relaxations.relaxation import Relaxation, chord
 
 
@@ -73,19 +73,19 @@ class Zonotopes:
     def rows(self, rows: Tensor) -> Tensor:
         """Lower bounds `(S, B)` of `rows (S, B, *out)` at the output."""
         form = self.forms[self.state.graph.output]
-        flat = rows.flatten(2)
-        center = (flat * form.center.flatten(1)).sum(2)
-        swing = torch.einsum("sbn,gbn->gsb", flat, form.generators.flatten(2)).abs().sum(0)
-        bound = center - swing - (flat.abs() * form.remainder.flatten(1)).sum(2)
+        weight = flat(rows, 2)
+        center = (weight * flat(form.center, 1)).sum(2)
+        swing = torch.einsum("sbn,gbn->gsb", weight, flat(form.generators, 2)).abs().sum(0)
+        bound = center - swing - (weight.abs() * flat(form.remainder, 1)).sum(2)
         if self.state.rounding:
-            reach = (flat.abs() * form.reach.flatten(1)).sum(2)
-            bound = bound - gamma(flat.shape[2] + len(form.generators) + 4, bound.dtype) * reach - TINY
+            reach = (weight.abs() * flat(form.reach, 1)).sum(2)
+            bound = bound - gamma(weight.shape[2] + len(form.generators) + 4, bound.dtype) * reach - TINY
         return bound
 
     def _input(self) -> Form:
         """A symbol for each input entry that varies in some region of the batch, first of all for the widest."""
         box = self.state.region.box()
-        radius = box.radius.flatten(1)
+        radius = flat(box.radius, 1)
         widest = radius.amax(0).argsort(descending=True, stable=True)[: self.symbols]
         vary = widest[radius[:, widest].amax(0) > 0].sort().values
         self.used = len(vary)
@@ -93,7 +93,7 @@ class Zonotopes:
         generators[torch.arange(len(vary)), :, vary] = radius[:, vary].T
         rest = radius.clone()
         rest[:, vary] = 0
-        return self._rounded(Form(box.center, generators.unflatten(2, box.lower.shape[1:]), rest.reshape_as(box.lower)))
+        return self._rounded(Form(box.center, shaped(generators, 2, box.lower.shape[1:]), rest.reshape_as(box.lower)))
 
     def _affine(self, node: Node, op: Affine) -> Form:
         args = [self.forms[name] for name in node.inputs]
@@ -145,7 +145,7 @@ class Zonotopes:
         fresh = sizes.new_zeros(count, *sizes.shape).scatter(2, place.T.unsqueeze(2), size.T.unsqueeze(2))
         rest = sizes.scatter(1, place, 0.0).reshape_as(radius)
         missing = (0, 0) * form.center.dim() + (0, self.used - len(form.generators))
-        generators = torch.cat([functional.pad(form.generators, missing), fresh.unflatten(2, radius.shape[1:])])
+        generators = torch.cat([functional.pad(form.generators, missing), shaped(fresh, 2, radius.shape[1:])])
         self.used += count
         return Form(form.center, generators, form.remainder + rest)
 

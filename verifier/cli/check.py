@@ -10,6 +10,7 @@ from verifier.cli.files import is_file, the_only
 from verifier.cli.process import prepare
 from verifier.cli.streams import say
 from verifier.errors import Rejected
+from verifier.numerics import flat
 
 if TYPE_CHECKING:
     import numpy as np
@@ -100,8 +101,8 @@ def _covers(accepted: "list[Accepted]", problems: "list[Problem]") -> None:
     for problem in problems:
         box, spec = problem.region.box(), problem.specification
         form = (problem.model.graph.output, spec.clause, spec.closed)
-        rows, offset = spec.rows.flatten(2).numpy(), spec.offset.numpy()
-        lower, upper = box.lower.flatten(1).numpy(), box.upper.flatten(1).numpy()
+        rows, offset = flat(spec.rows, 2).numpy(), spec.offset.numpy()
+        lower, upper = flat(box.lower, 1).numpy(), flat(box.upper, 1).numpy()
         for i in range(problem.batch):
             if (*form, *_bytes(lower[i], upper[i], rows[:, i], offset[:, i])) not in proved:
                 raise Rejected(f"the property's question {i} of {problem.batch} is not among those that are proved")

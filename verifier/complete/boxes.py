@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from verifier.interval import Interval
+from verifier.numerics import flat
 
 PLAIN = ("owner", "lower", "upper", "open", "bound", "node")
 
@@ -48,7 +49,7 @@ class Boxes:
     def halves(self, axis: Tensor) -> "Boxes":
         """Each box cut in the middle of the input `axis (N,)`, counted in the flattened one: `2N` boxes."""
         shape, at = self.lower.shape, axis.unsqueeze(1)
-        lower, upper = self.lower.flatten(1), self.upper.flatten(1)
+        lower, upper = flat(self.lower, 1), flat(self.upper, 1)
         middle = Interval(lower.gather(1, at), upper.gather(1, at)).center
         left = replace(self, upper=upper.scatter(1, at, middle).reshape(shape))
         right = replace(self, lower=lower.scatter(1, at, middle).reshape(shape))
@@ -57,7 +58,7 @@ class Boxes:
     @property
     def empty(self) -> Tensor:
         """`(N,)`: was all of it clipped?"""
-        return (self.lower > self.upper).flatten(1).any(1)
+        return flat(self.lower > self.upper, 1).any(1)
 
 
 def whole(box: Interval, clauses: int) -> Boxes:

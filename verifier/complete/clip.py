@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from verifier.complete.boxes import Boxes
-from verifier.numerics import TINY, gamma, up
+from verifier.numerics import TINY, flat, gamma, up
 
 ROUNDS = 3  # each row is used so often
 STEPS, RATE = 12, 2.0  # of the weights of a clause's rows
@@ -41,8 +41,8 @@ def clipped(boxes: Boxes, base: Tensor, coefficient: Tensor, clause: Tensor, onc
         clause: `(S,)`, the rows' clauses.
         once: only what a checker finds as well.
     """
-    shape, slope = boxes.lower.shape, coefficient.flatten(2)
-    whole = Rest(boxes.lower.flatten(1), boxes.upper.flatten(1))
+    shape, slope = boxes.lower.shape, flat(coefficient, 2)
+    whole = Rest(flat(boxes.lower, 1), flat(boxes.upper, 1))
     low, high, open_ = whole.upper.clone(), whole.lower.clone(), boxes.open.clone()
     for k in range(open_.shape[1]):
         at, mine = open_[:, k].nonzero().flatten(), (clause == k).nonzero().flatten()

@@ -16,6 +16,7 @@ from verifier.complete.boxes import Boxes
 from verifier.complete.domains import Domains
 from verifier.complete.refine import Tighter
 from verifier.complete.relaxed import Relaxed
+from verifier.numerics import flat
 
 LIMIT = 200 * 2**20  # bytes of one proof before they are compressed
 
@@ -204,7 +205,7 @@ def _shares(shares: Shares, place: int) -> dict[str, dict[str, np.ndarray]]:
 
 
 def _flat(x: Tensor) -> np.ndarray:
-    return x.detach().flatten(1).cpu().numpy()
+    return flat(x.detach(), 1).cpu().numpy()
 
 
 def noted(notes: Notes, index: list[int]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from verifier.complete.search import Search, Work
 from verifier.graph.graph import Graph
 from verifier.graph.op import Affine, Input
 from verifier.interval import Interval
+from verifier.numerics import flat
 from verifier.problem import Problem
 from verifier.regions import Box
 from verifier.regions.box import Inner
@@ -93,8 +94,8 @@ class Cuts:
         """The share of the regions' volume that is open."""
         box, total = self.problem.region.box(), 0.0
         for boxes in self.frontier.batches:
-            whole = (box.upper - box.lower).flatten(1)[boxes.owner]
-            total += float(torch.where(whole > 0, boxes.width.flatten(1) / whole, 1.0).prod(1).sum())
+            whole = flat(box.upper - box.lower, 1)[boxes.owner]
+            total += float(torch.where(whole > 0, flat(boxes.width, 1) / whole, 1.0).prod(1).sum())
         return total / self.problem.batch
 
     def drop(self, questions: Sequence[int]) -> None:
@@ -160,7 +161,7 @@ class Cuts:
             self._attack(boxes, coefficient, rows)
             self._descend(boxes)
             before, boxes = boxes, clipped(boxes, base, coefficient, self.clause, once=self.growth is not None)
-            less = (boxes.width < before.width).flatten(1).any(1) | (boxes.open != before.open).any(1)
+            less = flat(boxes.width < before.width, 1).any(1) | (boxes.open != before.open).any(1)
             self._proved(boxes.owner[less], 0.0)  # by how much, clipping can't say
             some = boxes.open.any(1) & ~boxes.empty
             boxes, tried, weight = boxes[some], tried[some], self._weight(boxes, rows, coefficient)[some]
@@ -243,11 +244,11 @@ class Cuts:
 
     def _weight(self, boxes: Boxes, rows: Tensor, coefficient: Tensor) -> Tensor:
         """How much each input moves the best row of the open clauses, per unit: `(N, n)`."""
-        weight = torch.zeros_like(boxes.lower.flatten(1))
+        weight = torch.zeros_like(flat(boxes.lower, 1))
         for k in range(boxes.open.shape[1]):
             mine = (self.clause == k).nonzero().flatten()
             best = mine[rows[mine].argmax(0)]
-            slope = coefficient[best, torch.arange(len(boxes))].flatten(1).abs()
+            slope = flat(coefficient[best, torch.arange(len(boxes))], 1).abs()
             weight = weight + slope * boxes.open[:, k].unsqueeze(1)
         return weight
 
@@ -256,7 +257,7 @@ class Cuts:
         for again in range(6):
             if not len(boxes) or (again and 2 * len(boxes) > self.pace.size):
                 return boxes
-            effect = width = boxes.width.flatten(1)
+            effect = width = flat(boxes.width, 1)
             if weight is not None:
                 effect = width * (weight + EVEN * weight.mean(1, keepdim=True) + torch.finfo(width.dtype).tiny)
                 weight = weight.repeat(2, 1)
@@ -267,7 +268,7 @@ class Cuts:
         halves = boxes.halves(axis)
         if self.growth is None:
             return halves
-        middle = halves.upper.flatten(1)[: len(boxes)].gather(1, axis.unsqueeze(1))[:, 0]
+        middle = flat(halves.upper, 1)[: len(boxes)].gather(1, axis.unsqueeze(1))[:, 0]
         return replace(halves, node=self.growth.cut(boxes.node, axis, middle))
 
     def _stuck(self, boxes: Boxes) -> None:
@@ -279,8 +280,8 @@ class Cuts:
 
 def narrow(boxes: Boxes) -> Tensor:
     """Which boxes are too narrow to be cut, `(N,)`."""
-    size = torch.maximum(boxes.lower.abs(), boxes.upper.abs()).flatten(1)
-    return (boxes.width.flatten(1) <= NARROW * size).all(1)
+    size = flat(torch.maximum(boxes.lower.abs(), boxes.upper.abs()), 1)
+    return (flat(boxes.width, 1) <= NARROW * size).all(1)
 
 
 def kept(graph: Graph) -> tuple[str, ...]:
@@ -292,7 +293,7 @@ def kept(graph: Graph) -> tuple[str, ...]:
 def suited(problem: Problem) -> Method:
     """Walks back from every neuron, unless they are many: forwards, the cost does not grow with their number."""
     box = problem.region.box()
-    vary = int(box.varies.flatten(1).sum(1).max())
+    vary = int(flat(box.varies, 1).sum(1).max())
     return Zonotope(symbols=vary) if undecided(problem.model.graph) > MANY and vary <= FORWARDS else Crown()
 
 

@@ -15,6 +15,7 @@ from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Affine, Input
 from verifier.graph.ops.dense import Constant, Linear, Sum
 from verifier.graph.ops.shape import Reshape
+from verifier.numerics import flat
 from verifier.problem import Problem
 from verifier.regions import Box, box
 
@@ -86,7 +87,7 @@ def _affine(node: Node, form: Form, count: int) -> list[Node]:
     """A node under its own name, as `generators @ symbols + center`, each within the remainder."""
     size = torch.Size(node.shape).numel()
     weight = form.generators.new_zeros(count, size)
-    weight[: len(form.generators)] = form.generators.flatten(1)
+    weight[: len(form.generators)] = flat(form.generators, 1)
     fixed = Constant(form.center[0].flatten(), form.remainder[0].flatten())
     name = node.name
     return [

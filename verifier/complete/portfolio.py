@@ -13,6 +13,7 @@ from verifier.complete.input_split import InputSplit
 from verifier.complete.search import Search, Work, skipped
 from verifier.graph.graph import Graph
 from verifier.graph.op import Affine, Input
+from verifier.numerics import flat
 from verifier.problem import Problem
 from verifier.regions import Box
 from verifier.verdict import Falsified, Unknown, Verdict, Verified
@@ -58,7 +59,7 @@ class Portfolio(Search):
         if not isinstance(problem.region, Box):
             return []
         box, most = problem.region.box(), SOME if bends(problem.model.graph) else FEW
-        return (box.varies.flatten(1).sum(1) <= most).nonzero().flatten().tolist()
+        return (flat(box.varies, 1).sum(1) <= most).nonzero().flatten().tolist()
 
 
 class _Turns:

@@ -17,6 +17,7 @@ from verifier.certificates.file import save
 from verifier.certificates.walk import without_rule
 from verifier.complete.growth import LIMIT, Activations, Inputs, Sweep, noted
 from verifier.graph.graph import Graph
+from verifier.numerics import flat
 from verifier.problem import Problem
 from verifier.regions import Box
 
@@ -91,9 +92,9 @@ def question(problem: Problem) -> dict[str, Any]:
     box, spec = problem.region.box(), problem.specification
     return {
         "output": problem.model.graph.output,
-        "lower": box.lower.double().flatten(1).numpy(),
-        "upper": box.upper.double().flatten(1).numpy(),
-        "rows": spec.rows.double().flatten(2).numpy(),
+        "lower": flat(box.lower.double(), 1).numpy(),
+        "upper": flat(box.upper.double(), 1).numpy(),
+        "rows": flat(spec.rows.double(), 2).numpy(),
         "offset": spec.offset.double().numpy(),
         "clause": np.array(spec.clause),
         "closed": np.array(spec.closed, dtype=bool),

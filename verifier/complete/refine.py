@@ -19,7 +19,7 @@ from verifier.bounding.entries import units
 from verifier.complete.domains import Domains
 from verifier.complete.relaxed import Relaxed, View
 from verifier.complete.sites import Site
-from verifier.numerics import TINY, gamma
+from verifier.numerics import TINY, flat, gamma
 
 SHARE = 0.25  # of the memory, at most, for forms
 PATIENCE = 0.1  # of the time that is left, at most, for these
@@ -147,7 +147,7 @@ class Refinement:
         name = self.relaxed.problem.model.graph.input.name
         if name not in view.seen:
             return torch.full((len(view.bound),), torch.inf)
-        slope = view.seen[name][0].flatten(1).cpu()[:, self.vary]
+        slope = flat(view.seen[name][0], 1).cpu()[:, self.vary]
         found = -view.bound.cpu() / (slope.abs() @ self.radius.to(slope)).clamp(min=1e-30)
         able = not bool((found < self.near).any()) or self.forms is not None
         return found if able else torch.full_like(found, torch.inf)
@@ -156,7 +156,7 @@ class Refinement:
         """With tighter intervals of the entries with the best `scores (N, n)`."""
         assert self.forms is not None
         bound, coefficient = self.relaxed.linear(domains)
-        row = Forms.of(bound, coefficient.flatten(1)[:, self.vary], self.radius)
+        row = Forms.of(bound, flat(coefficient, 1)[:, self.vary], self.radius)
         count = self.relaxed.count - self.first
         best = scores[:, self.first :].sum(0).topk(min(KEPT, count)).indices
         least, tried, which = self.forms[torch.cat([best, best + count])].where(row)
@@ -189,7 +189,7 @@ class Refinement:
             seen: dict[str, Tensor] = {}
             with torch.no_grad():
                 bound = state.backward().bound(site.name, units(node, index.unsqueeze(1), state), both=True, seen=seen)
-            slope = seen[name].flatten(2)[:, 0, self.vary]
+            slope = flat(seen[name], 2)[:, 0, self.vary]
             both = zip(bound[:, 0].chunk(2), slope.chunk(2), strict=True)
             parts.append([Forms.of(side, coefficient, self.radius).short() for side, coefficient in both])
         return Forms.joined([part[0] for part in parts]), Forms.joined([part[1] for part in parts])

@@ -15,6 +15,7 @@ from verifier.complete.sites import Site, sites
 from verifier.complete.walks import SIDES, Walks
 from verifier.graph.graph import Node
 from verifier.interval import Interval
+from verifier.numerics import flat
 from verifier.problem import Problem
 from verifier.relaxations.relaxation import Lines
 
@@ -124,7 +125,7 @@ class Relaxed:
             for reader in site.readers:
                 ranges = self.search.relaxation(reader.op).range(reader.op, x)
                 for side in SIDES:
-                    low, high = (getattr(end, side).flatten(1)[:, site.index] for end in ranges)
+                    low, high = (flat(getattr(end, side), 1)[:, site.index] for end in ranges)
                     if bool((low < high).any()):
                         found.append((site, reader, side))
         return found
@@ -134,8 +135,8 @@ class Relaxed:
         ends at zero, a proof's may end beyond it by a hair, and then leaves a choice."""
         x, op = self.proving.state.table[site.name], self.proving.state.graph.by_name[reader.name].op
         index, ends = site.index.cpu(), self.proving.relaxation(op).range(op, x)
-        low, high = (getattr(end, side).flatten(1)[:, index] for end in ends)
-        own = getattr(self.search.state.lines[reader.name].slopes, side).flatten(1).cpu().double()[:, index]
+        low, high = (flat(getattr(end, side), 1)[:, index] for end in ends)
+        own = flat(getattr(self.search.state.lines[reader.name].slopes, side), 1).cpu().double()[:, index]
         return packed(((own - low) / (high - low).clamp(min=1e-30)).nan_to_num(0.0).clamp(0, 1))
 
 

@@ -22,6 +22,7 @@ from verifier.complete.search import Work
 from verifier.complete.sites import Site
 from verifier.graph.graph import Node
 from verifier.interval import Interval
+from verifier.numerics import flat
 from verifier.problem import Problem
 from verifier.properties import Specification
 
@@ -96,7 +97,7 @@ class _Run:
         linear = torch.ones_like(x.lower, dtype=torch.bool)
         for reader in site.readers:
             linear &= self.state.relaxations[type(reader.op)].linear(reader.op, x)
-        return linear.flatten(1)[0]
+        return flat(linear, 1)[0]
 
     def _improve(self, name: str, index: Tensor, least: Tensor) -> None:
         self.state.improve(name, self._with(name, index, least))
@@ -104,7 +105,7 @@ class _Run:
     def _with(self, name: str, index: Tensor, least: Tensor) -> Interval:
         """A node's interval, where entries `index (n,)`, and then their negatives, are at least `least (2n,)`."""
         x = self.state.table[name]
-        lower, upper = x.lower.flatten(1).clone(), x.upper.flatten(1).clone()
+        lower, upper = flat(x.lower, 1).clone(), flat(x.upper, 1).clone()
         below, above = least.chunk(2)
         lower[0, index], upper[0, index] = below, -above
         return Interval(lower.reshape_as(x.lower), upper.reshape_as(x.upper))
@@ -138,7 +139,7 @@ class _Run:
     def _new(self, name: str, index: Tensor, ends: Tensor) -> Tensor:
         """Which of the `ends (2n,)` of entries say more than is known."""
         x = self.state.table[name]
-        return ends > torch.cat([x.lower.flatten(1)[0, index], -x.upper.flatten(1)[0, index]])
+        return ends > torch.cat([flat(x.lower, 1)[0, index], -flat(x.upper, 1)[0, index]])
 
     def _question(self, node: Node, index: Tensor) -> Problem:
         graph = self.state.graph.until(node.name)

@@ -9,6 +9,7 @@ from torch import Tensor
 from verifier.bounding.state import State
 from verifier.graph.graph import Node
 from verifier.graph.op import Affine, Input
+from verifier.numerics import flat
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +44,7 @@ def sites(state: State) -> list[Site]:
         linear = torch.ones_like(x.lower, dtype=torch.bool)
         for node in nodes:
             linear &= state.relaxations[type(node.op)].linear(node.op, x)
-        index = (~linear).flatten(1)[0].nonzero().flatten()
+        index = flat(~linear, 1)[0].nonzero().flatten()
         if len(index):
             found.append(Site(name, tuple(nodes), index, first))
             first += len(index)

@@ -16,7 +16,7 @@ from verifier.bounding.state import State
 from verifier.complete.domains import Domains
 from verifier.complete.sites import Site
 from verifier.interval import Interval
-from verifier.numerics import gamma
+from verifier.numerics import flat, gamma, shaped
 from verifier.properties import Specification
 from verifier.relaxations.relaxation import Lines, Relaxation, Slopes
 
@@ -61,7 +61,7 @@ class Walks:
         state, single = self.state, self.rows.shape[1] == 1
         rows, offset = self.rows[domains.clause], self.offset[domains.clause]
         part = (slice(None), 0)
-        row = rows[part] if single else torch.einsum("nr,nro->no", weight, rows.flatten(2)).unflatten(1, rows.shape[2:])
+        row = rows[part] if single else shaped(torch.einsum("nr,nro->no", weight, flat(rows, 2)), 1, rows.shape[2:])
         total = offset[part] if single else (weight * offset).sum(1)
         force = beta * domains.sign.to(self.like)
         total = total + (force * domains.point.to(self.like)).sum(1)
@@ -75,7 +75,7 @@ class Walks:
         place = torch.where(domains.place >= 0, domains.place, self.count)
         sides = []
         for side, wanted, how, tighter in (("lower", 1, "amax", torch.maximum), ("upper", -1, "amin", torch.minimum)):
-            ends = [getattr(self.state.table[s.name], side).flatten(1)[:, s.index] for s in self.sites]
+            ends = [flat(getattr(self.state.table[s.name], side), 1)[:, s.index] for s in self.sites]
             known = torch.cat([*ends, self.like.new_zeros(1, 1)], dim=1).expand(len(domains), -1)
             clipped = getattr(domains, side)
             if clipped.shape[1]:
@@ -90,7 +90,7 @@ class Walks:
         for site in self.sites:
             known = self.state.table[site.name]
             sides = [
-                getattr(known, side).flatten(1).expand(len(domains), -1).index_copy(1, site.index, inside[:, site.span])
+                flat(getattr(known, side), 1).expand(len(domains), -1).index_copy(1, site.index, inside[:, site.span])
                 for side, inside in zip(SIDES, both, strict=True)
             ]
             lower, upper = (side.reshape(-1, *known.lower.shape[1:]) for side in sides)
@@ -120,7 +120,7 @@ class Walks:
                         ends[side] = getattr(frame.guesses[reader.name], side)
                         continue
                     low, high = (getattr(end, side) for end in frame.ranges[reader.name])
-                    full = x.lower.new_zeros(x.lower.flatten(1).shape)
+                    full = x.lower.new_zeros(flat(x.lower, 1).shape)
                     full = full.index_copy(1, site.index, share[reader.name, side]).reshape(x.lower.shape)
                     ends[side] = low + full * (high - low)
                 slopes = Slopes(ends["lower"], ends["upper"])
@@ -148,8 +148,8 @@ class Walks:
         self, domains: Domains, force: Tensor, weight: Tensor, rows: Tensor, offset: Tensor, bound: Tensor
     ) -> Tensor:
         """Rounding of what the walk was given: the weighted row, and the sums of constants."""
-        reach = self.state.table[self.output].magnitude.flatten(1)
-        mixed = (torch.einsum("nr,nro->no", weight, rows.flatten(2).abs()) * reach).sum(1)
+        reach = flat(self.state.table[self.output].magnitude, 1)
+        mixed = (torch.einsum("nr,nro->no", weight, flat(rows, 2).abs()) * reach).sum(1)
         pulled = (force.abs() * (domains.point.abs() + self._reach(domains))).sum(1)
         sums = pulled + (weight * offset.abs()).sum(1) + bound.abs()
         terms = rows.shape[1] + force.shape[1] + reach.shape[1]
@@ -157,7 +157,7 @@ class Walks:
 
     def _reach(self, domains: Domains) -> Tensor:
         """The largest absolute value of each entry that was cut: `(N, D)`."""
-        ends = [self.state.table[site.name].magnitude.flatten(1)[0, site.index] for site in self.sites]
+        ends = [flat(self.state.table[site.name].magnitude, 1)[0, site.index] for site in self.sites]
         return torch.cat([*ends, self.like.new_zeros(1)])[domains.place]
 
 

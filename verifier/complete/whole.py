@@ -19,6 +19,7 @@ from verifier.complete.input_split import limit
 from verifier.complete.pace import Pace
 from verifier.complete.search import OneByOne, Work
 from verifier.interval import Interval
+from verifier.numerics import flat, shaped
 from verifier.problem import Problem
 from verifier.regions import Box
 from verifier.regions.box import Inner
@@ -51,7 +52,7 @@ class _Run:
     def __init__(self, method: WholeNumbers, asked: Problem, question: Stepped, work: Work) -> None:
         self.method, self.asked, self.question, self.work = method, asked, question, work
         self.box = question.problem.region.box().to(torch.float64)
-        ends = [end.flatten(1)[:, question.index] for end in (self.box.lower, self.box.upper)]
+        ends = [flat(end, 1)[:, question.index] for end in (self.box.lower, self.box.upper)]
         clauses = max(question.problem.specification.clause) + 1
         self.frontier = Frontier(whole(Interval(*ends), clauses))
         self.found: Falsified | None = None
@@ -120,9 +121,9 @@ class _Run:
 
     def _inputs(self, x: Tensor, other: Tensor) -> Tensor:
         """Whole numbers `(N, k)` as inputs `(N, *in)`, with the rest of `other (1, *in)`."""
-        full = other.flatten(1).repeat(len(x), 1)
+        full = flat(other, 1).repeat(len(x), 1)
         full[:, self.question.index] = x
-        return full.unflatten(1, self.asked.region.shape)
+        return shaped(full, 1, self.asked.region.shape)
 
 
 def halves(boxes: Boxes) -> Boxes:

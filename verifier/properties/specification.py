@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from verifier.errors import InputError
+from verifier.numerics import flat
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +52,7 @@ class Specification:
 
     def values(self, y: Tensor) -> Tensor:
         """The rows at outputs `y (B, *out)`: `(S, B)`."""
-        return (self.rows * y).flatten(2).sum(2) + self.offset
+        return flat(self.rows * y, 2).sum(2) + self.offset
 
     def select(self, index: Tensor) -> Self:
         return replace(self, rows=self.rows[:, index], offset=self.offset[:, index])

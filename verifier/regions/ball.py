@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from verifier.errors import InputError
 from verifier.interval import Interval
-from verifier.numerics import down, gamma, up
+from verifier.numerics import down, flat, gamma, up
 from verifier.regions.box import Inner, inward, linf, pair, spread
 from verifier.regions.region import Region
 
@@ -44,10 +44,10 @@ class Ball(Region):
         return self.outer
 
     def minimum(self, coefficient: Tensor) -> Tensor:
-        a = coefficient.flatten(2)
-        center = self.center.flatten(1)
-        b = a * self.radius.flatten(1)
-        lower, upper = (end.flatten(1) for end in self._reach())
+        a = flat(coefficient, 2)
+        center = flat(self.center, 1)
+        b = a * flat(self.radius, 1)
+        lower, upper = (flat(end, 1) for end in self._reach())
         multiplier = (self._multiplier1 if self.p == 1 else self._multiplier2)(b.detach(), lower, upper)
         offset = pair(a, center)
         dual = (self._dual1 if self.p == 1 else self._dual2)(b, multiplier, lower, upper)
@@ -58,7 +58,7 @@ class Ball(Region):
         return self.center.abs() + 4 * self.radius
 
     def minimiser(self, coefficient: Tensor) -> Tensor:
-        b = (coefficient * self.radius).flatten(1)
+        b = flat(coefficient * self.radius, 1)
         if self.p == 2:
             step = b / b.norm(dim=1, keepdim=True).clamp(min=1e-30)
         else:
@@ -71,7 +71,7 @@ class Ball(Region):
         lower, upper = inward(self.inner, x.dtype)
         center = self.center.to(x.dtype)
         x = torch.minimum(torch.maximum(x, lower), upper)
-        z = ((x - center).double() / self.radius.clamp(min=torch.finfo(torch.float64).tiny)).flatten(1)
+        z = flat((x - center).double() / self.radius.clamp(min=torch.finfo(torch.float64).tiny), 1)
         z = z / z.norm(dim=1, keepdim=True).clamp(min=1.0) if self.p == 2 else onto_simplex(z)
         moved = x
         for _ in range(4):
@@ -85,12 +85,12 @@ class Ball(Region):
 
     def contains(self, x: Tensor) -> Tensor:
         x = x.double()
-        inside = ((x >= self.inner.lower) & (x <= self.inner.upper)).flatten(1).all(1)
+        inside = flat((x >= self.inner.lower) & (x <= self.inner.upper), 1).all(1)
         return inside & (self.distance(x) <= 1)
 
     def distance(self, x: Tensor) -> Tensor:
         """`||(x - center) / radius||`, computed in float64 and rounded up by its error bound."""
-        step, radius = (x - self.center).flatten(1), self.radius.flatten(1)
+        step, radius = flat(x - self.center, 1), flat(self.radius, 1)
         z = torch.where(step == 0, 0.0, step / radius)
         return z.norm(p=self.p, dim=1) * (1 + 2 * gamma(z.shape[1], torch.float64))
 
@@ -100,7 +100,7 @@ class Ball(Region):
         if self.p == 1:
             z = z.sign() * torch.empty_like(z).exponential_(generator=generator)
         share = torch.rand(len(z), 1, generator=generator, dtype=torch.float64, device=z.device)
-        z = z.flatten(1) / z.flatten(1).norm(p=self.p, dim=1, keepdim=True) * share
+        z = flat(z, 1) / flat(z, 1).norm(p=self.p, dim=1, keepdim=True) * share
         return self.project((self.center + z.reshape(shape) * self.radius).to(dtype))
 
     def select(self, index: Tensor) -> Self:
@@ -129,7 +129,7 @@ class Ball(Region):
         if dtype != torch.float64:
             lost = (self.center.to(device) - center.double()).abs()
             radius = torch.where(radius > 0, radius, lost * FROZEN * self.center[0].numel())
-            share = torch.where(lost > 0, lost / radius, 0.0).flatten(1).norm(p=self.p, dim=1)
+            share = flat(torch.where(lost > 0, lost / radius, 0.0), 1).norm(p=self.p, dim=1)
             radius = up((radius * (1 + share.reshape(-1, *(1,) * len(self.shape)))).to(dtype), 2)
             radius = torch.where((self.radius.to(device) > 0) | (lost > 0), radius, 0.0)
         radius = radius.to(dtype)

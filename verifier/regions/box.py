@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from verifier.errors import InputError
 from verifier.interval import Interval
-from verifier.numerics import down, up
+from verifier.numerics import down, flat, up
 from verifier.regions.region import Region
 
 
@@ -42,8 +42,8 @@ class Box(Region):
         return self.outer
 
     def minimum(self, coefficient: Tensor) -> Tensor:
-        a = coefficient.flatten(2)
-        center, radius = self.outer.center.flatten(1), self.outer.radius.flatten(1)
+        a = flat(coefficient, 2)
+        center, radius = flat(self.outer.center, 1), flat(self.outer.radius, 1)
         return pair(a, center) - pair(a.abs(), radius)
 
     def scale(self) -> Tensor:
@@ -58,7 +58,7 @@ class Box(Region):
 
     def contains(self, x: Tensor) -> Tensor:
         x = x.double()
-        return ((x >= self.inner.lower) & (x <= self.inner.upper)).flatten(1).all(1)
+        return flat((x >= self.inner.lower) & (x <= self.inner.upper), 1).all(1)
 
     def sample(self, generator: Generator, dtype: torch.dtype = torch.float32) -> Tensor:
         lower, upper = inward(self.inner, dtype)

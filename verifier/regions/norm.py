@@ -5,6 +5,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from verifier.errors import InputError
+from verifier.numerics import flat
 from verifier.regions.ball import ball
 from verifier.regions.box import linf
 from verifier.regions.region import Region
@@ -34,5 +35,5 @@ def around(center: Tensor, radius: Tensor | float, norm: str, lower: float, uppe
 
 def distance(x: Tensor, center: Tensor, norm: str) -> Tensor:
     """`||x - center||` for each input, `(B, *)` twice to `(B,)`, in float64 and by a hair too large."""
-    step = (x.double() - center.double()).flatten(1)
+    step = flat(x.double() - center.double(), 1)
     return step.norm(p=float(norm), dim=1) * (1 + (step.shape[1] + 8) * 2.0**-52)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from verifier.complete.branching.branching import Branching, curved
 from verifier.complete.relaxed import Relaxed, View
+from verifier.numerics import flat
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,6 @@ class Babsr(Branching):
                 loss = loss + self.lower * coefficient.relu() * (greatest - least)
                 share = (x.upper - x.lower) if loss.dim() < x.lower.dim() else 1.0  # of several entries the widest
                 total = total + relaxation.spread(loss) * share
-            columns.append(total.flatten(1)[:, site.index])
+            columns.append(flat(total, 1)[:, site.index])
         scores = torch.cat(columns, dim=1).nan_to_num(0.0, torch.finfo(torch.float32).max)
         return torch.where(curved(relaxed, view), scores + torch.finfo(scores.dtype).tiny, 0.0)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from verifier.complete.relaxed import Relaxed, View
+from verifier.numerics import flat
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ def points(relaxed: Relaxed, view: View) -> Tensor:
     columns = []
     for site in relaxed.search.sites:
         x, op = view.tables[site.name], site.readers[0].op
-        columns.append(relaxed.search.relaxation(op).cut(op, x).flatten(1)[:, site.index].double())
+        columns.append(flat(relaxed.search.relaxation(op).cut(op, x), 1)[:, site.index].double())
     return torch.cat(columns, dim=1)
 
 
@@ -43,5 +44,5 @@ def curved(relaxed: Relaxed, view: View) -> Tensor:
         linear = torch.ones_like(x.lower, dtype=torch.bool)
         for node in site.readers:
             linear &= relaxed.search.relaxation(node.op).linear(node.op, x)
-        columns.append((~linear).flatten(1)[:, site.index])
+        columns.append(flat(~linear, 1)[:, site.index])
     return torch.cat(columns, dim=1)

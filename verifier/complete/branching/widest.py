@@ -7,6 +7,7 @@ from torch import Tensor
 
 from verifier.complete.branching.branching import Branching, curved
 from verifier.complete.relaxed import Relaxed, View
+from verifier.numerics import flat
 
 
 @dataclass(frozen=True)
@@ -17,5 +18,5 @@ class Widest(Branching):
 
     def scores(self, relaxed: Relaxed, view: View) -> Tensor:
         sites = relaxed.search.sites
-        widths = [(view.tables[s.name].upper - view.tables[s.name].lower).flatten(1)[:, s.index] for s in sites]
+        widths = [flat(view.tables[s.name].upper - view.tables[s.name].lower, 1)[:, s.index] for s in sites]
         return torch.where(curved(relaxed, view), torch.cat(widths, dim=1), 0.0)

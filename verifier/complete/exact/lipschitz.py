@@ -26,6 +26,7 @@ from verifier.graph.op import Affine, Input
 from verifier.graph.ops.activation import Sigmoid, Tanh
 from verifier.graph.ops.pool import Max
 from verifier.interval import Interval
+from verifier.numerics import flat
 from verifier.problem import Problem
 from verifier.regions import Ball, Box, Region, box
 from verifier.verdict import Reason, Unknown, Verdict, Verified
@@ -162,7 +163,7 @@ class Lipschitz(OneByOne):
         at_center = propagate(graph, box(center, center), Ibp(), asked, options).rows
         assert at_center is not None
         deviations = Deviations(graph, table, scale, spread).run()
-        rows = asked.rows[:, 0].flatten(1).numpy()
+        rows = flat(asked.rows[:, 0], 1).numpy()
         away = deviations.rows(rows)
         best = torch.from_numpy(np.nextafter(at_center[:, 0].numpy() - away, -np.inf)).unsqueeze(1)
         if not float(asked.margin(best)) > 0:

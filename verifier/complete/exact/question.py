@@ -12,6 +12,7 @@ from verifier.complete.exact.encode import Encoder
 from verifier.complete.exact.program import Program, Vector
 from verifier.complete.search import Work
 from verifier.interval import Interval
+from verifier.numerics import flat
 from verifier.problem import Problem
 from verifier.verdict import Falsified
 
@@ -54,7 +55,7 @@ class Question:
     def program(self, encoder: Encoder, index: list[int]) -> Program:
         """The least value of the greatest of the rows at `index`."""
         asked = self.problem.specification
-        rows = asked.rows[index, 0].flatten(1).double().cpu().numpy()
+        rows = flat(asked.rows[index, 0], 1).double().cpu().numpy()
         offset = asked.offset[index, 0].double().cpu().numpy()
         return encoder.minimum(np.concatenate([offset[:, None], rows], axis=1))
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from verifier.graph.op import Affine
 from verifier.graph.ops.dense import batched, unbroadcast
+from verifier.numerics import flat
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +115,7 @@ class Pick(Affine):
     moves: ClassVar[bool] = True
 
     def forward(self, *args: Tensor) -> Tensor:
-        return args[0].flatten(1).index_select(1, self.index.reshape(-1)).reshape(len(args[0]), *self.index.shape)
+        return flat(args[0], 1).index_select(1, self.index.reshape(-1)).reshape(len(args[0]), *self.index.shape)
 
     def terms(self, shapes: Sequence[torch.Size], out: torch.Size) -> int:
         return self.index.numel()
