@@ -29,7 +29,15 @@ def test_no_number_is_assumed_to_be_out_of_reach(
     graph = builder.finish(builder.add(Relu(), at, name="y"), {})
     tree = {"place": np.array([-1]), "point": np.zeros(1), "at_most": np.array([-1]), "at_least": np.array([-1])}
     boxes = {"tree": tree, "bounded": np.array([True])}
-    proof: dict[str, Any] = {"kind": "inputs", "level": 0, "tightened": [], "standard": {}, "starts": {}, "rows": []}
+    proof: dict[str, Any] = {
+        "kind": "inputs",
+        "level": 0,
+        "grounded": 0,
+        "tightened": [],
+        "standard": {},
+        "starts": {},
+        "rows": [],
+    }
     asked = {
         "output": "y",
         "lower": np.array([[least]]),

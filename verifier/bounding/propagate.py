@@ -11,12 +11,12 @@ from torch import Tensor
 from verifier.bounding.alpha import optimise
 from verifier.bounding.bands import Bands
 from verifier.bounding.chunks import rows_at_once
-from verifier.bounding.coefficient import Dense
 from verifier.bounding.copies import Twins, twins
 from verifier.bounding.entries import direct, units
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounding.notes import Notes
 from verifier.bounding.relevance import relevant
+from verifier.bounding.rows import Form, walked, walks
 from verifier.bounding.state import State, check_boundable
 from verifier.bounding.zonotope import Zonotopes
 from verifier.errors import InputError
@@ -32,15 +32,6 @@ from verifier.relaxations.table import RELAXATIONS, Table
 COPIES = 4  # tensors of the size of a node's generators that a zonotope holds at its peak
 PROBED = 16  # entries of a node whose slopes are optimised before the others, to see what it brings
 PAYS = 0.999  # of the widths of intervals, left by slopes: above that a node's other entries keep theirs
-
-
-@dataclass(frozen=True, eq=False)
-class Form:
-    """Rows from below as linear functions of the input: at least `base + sum(|coefficient| * t)`, where `t` is how far
-    each input is from the end of the box where the row is least. `base (S, B)`, `coefficient (S, B, *in)`."""
-
-    base: Tensor
-    coefficient: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +51,8 @@ class Options:
     chunks and ends tightening early (bounds stay valid), `hurry` only the optimising of slopes; `notes` are taken of a
     proof, for a certificate; `known` are intervals `(B, *)` of nodes that hold already, proved where a proof is asked
     for, and `settled` says that walks back add nothing to them but with other slopes; with `bands` walks back only
-    follow where forward bounds, which pay where few inputs vary, are not as tight."""
+    follow where forward bounds, which pay where few inputs vary, are not as tight; with `grounded` the rows are bounded
+    once more, with zero below every ReLU."""
 
     dtype: torch.dtype = torch.float32
     device: str = "cpu"
@@ -74,6 +66,7 @@ class Options:
     known: Mapping[str, Interval] = field(default_factory=dict)
     settled: bool = False
     bands: bool = False
+    grounded: bool = False
 
 
 def propagate(
@@ -174,7 +167,7 @@ class _Run:
         return self._rows(specification) if specification is not None else Bounds(self.state.table, None)
 
     def _note(self, notes: Notes) -> None:
-        notes.level = isinstance(self.method, Ibp)
+        notes.level, notes.grounded = isinstance(self.method, Ibp), self.options.grounded
         notes.lines(self.state.lines, {node.name: node.op for node in self.state.graph.nodes})
         if self.zonotopes is not None:
             notes.unsupported = "zonotopes"
@@ -252,21 +245,22 @@ class _Run:
         start = state.graph.output
         curved = [node.name for nodes in self.readers.values() for node in nodes]
         stops = {name: state.table[name] for name in curved} if isinstance(method, Ibp) else {}
-        linear, chunks, forms = [], [], list[Tensor | None]()
+        linear, chunks, slopes = [], [], list[Tensor | None]()
         notes, first = self.options.notes, 0
         step = rows_at_once(state, state.graph.by_name[start], False, self.options.bytes)
+        ways = walks(state, stops, self.options.grounded)
         for rows, offset in zip(specification.rows.split(step), specification.offset.split(step), strict=True):
             known = self._forwards(rows)
             if notes is None and len(rows) < len(specification.rows) and self._spared(enclose(known, offset)[0], first):
                 chunks.append(known)
-                forms.append(None)
+                slopes.append(None)
                 first += len(rows)
                 continue
-            seen: dict[str, Tensor] = {}
             with torch.no_grad():
-                bound = state.backward(stops=stops).bound(start, Dense(rows), seen=seen)
-            linear.append(bound)
-            forms.append(seen.get(state.graph.input.name))
+                found, slope = walked(ways, start, rows)
+            linear.append(found)
+            slopes.append(slope)
+            bound = found.amax(0)
             if isinstance(method, AlphaCrown):
                 note = partial(notes.row, first) if notes is not None else None
                 found = optimise(state, self.search, start, rows, method, self._hurry, note)
@@ -274,8 +268,9 @@ class _Run:
             chunks.append(torch.maximum(bound, known))
             first += len(rows)
         form = None
-        if all(part is not None for part in forms):
-            form = Form(self._shifted(torch.cat(linear), specification), torch.cat(forms))  # type: ignore[arg-type]
+        if all(slope is not None for slope in slopes):
+            base = self._shifted(torch.cat(linear, 1), specification)
+            form = Form(base.flatten(0, 1), torch.cat(slopes, 1).flatten(0, 1))  # type: ignore[arg-type]
         return Bounds(state.table, self._shifted(torch.cat(chunks), specification), form)
 
     def _spared(self, known: Tensor, first: int) -> bool:

@@ -1,7 +1,7 @@
 """Intervals of all nodes and bounds of rows, from the slopes that a certificate proposes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from types import MappingProxyType
 
@@ -57,6 +57,7 @@ class Recipe:
         self.level = bool(proof["level"].number())  # rows end at intervals of nonlinear nodes (interval arithmetic)
         if self.level and self.tightened:
             raise proof.wrong("interval arithmetic tightens nothing")
+        self.grounded = bool(proof["grounded"].number())  # rows once more with zero below every ReLU
         self.standard = {
             name: tuple(value[side].array("f", boxes, self._size(value, name, 0)) for side in ("lower", "upper"))
             for name, value in proof["standard"].items()
@@ -142,15 +143,14 @@ class Recipe:
         table.improve(name, lower, upper)
 
     def bounded(self, table: Table, rows: Array, offset: Array) -> tuple[Array, Array | None, Array]:
-        """Of the rows `(S, B, m)` at the output lower bounds by the usual slopes and their coefficients at the input,
-        and the best bounds `(S, B)`."""
+        """Of the rows `(S, B, m)` at the output lower bounds `(V * S, B)` by each of `V` ways and their coefficients at
+        the input, and the best bounds `(S, B)`."""
         start = self.network.graph.output
-        stops = frozenset(self.network.rules) if self.level else frozenset()
-        walk, parts = Walk(table, table.lines, stops), chunks(len(rows), rows.shape[1] * self.widest)
-        found = [walk.bound(start, rows[part]) for part in parts]
+        ways, parts = self._ways(table), chunks(len(rows), rows.shape[1] * self.widest)
+        found = [way.bound(start, rows[part]) for way in ways for part in parts]
         linear, coefficients = np.concatenate([x for x, _ in found]), [a for _, a in found if a is not None]
         arrived = np.concatenate(coefficients) if len(coefficients) == len(found) else None
-        best = np.maximum(linear, self._direct(table, rows))
+        best = np.maximum(linear.reshape(len(ways), *rows.shape[:2]).max(0), self._direct(table, rows))
         for first, shares in self.rows:
             count = max((len(x) for sides in shares.values.values() for x in sides.values()), default=0)
             part = slice(first, min(first + count, len(rows)))
@@ -160,7 +160,19 @@ class Recipe:
                 best = best.copy()
                 best[asked] = np.where(tried > best[asked], tried, best[asked])
         below = self.network.numbers.below
-        return below(linear, offset), arrived, below(best, offset)
+        return below(linear, np.concatenate([offset] * len(ways))), arrived, below(best, offset)
+
+    def _ways(self, table: Table) -> list[Walk]:
+        """Back to the input with the usual lines and, where the recipe says so, with zero below every ReLU."""
+        usual = Walk(table, table.lines, frozenset(self.network.rules) if self.level else frozenset())
+        if not self.grounded:
+            return [usual]
+        lines = dict(table.lines)
+        for name, rule in self.network.rules.items():
+            if isinstance(rule, Rectifier):
+                (source,) = self.network.graph.by_name[name].inputs
+                lines[name] = between(rule, table.lower[source], table.upper[source], {})
+        return [usual, replace(usual, lines=lines)]
 
     def _direct(self, table: Table, rows: Array) -> Array:
         """Rows that are a multiple of one entry, from its interval, `(S, B)`: nothing is rounded where the product is

@@ -16,7 +16,7 @@ import numpy as np
 
 from verifier.errors import InputError
 
-VERSION = 2
+VERSION = 3
 HEADER = "header.json"
 LARGEST = 2**33  # bytes that a file may unpack to
 KINDS = "bBiuf"  # of arrays: truth values, whole numbers and floats; objects would be pickled

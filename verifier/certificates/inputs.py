@@ -135,11 +135,12 @@ class Forest:
     def _clipped(self, boxes: Boxes, bound: Array, slope: Array) -> Boxes:
         """Without what no open clause can be broken in: for that all of its rows must be."""
         low, high, room = boxes.low, boxes.high, self._room(bound, slope)
+        clause = np.tile(self.asked.clause, len(bound) // len(self.asked.clause))
         highest = np.where(slope > 0, np.minimum(self.numbers.up(low + room), high), high)
         lowest = np.where(slope < 0, np.maximum(-self.numbers.up(room - high), low), low)
         new_low, new_high = high, low  # without an open clause nothing is left
         for k in range(boxes.open.shape[1]):
-            mine, keep = self.asked.clause == k, boxes.open[:, k, None]
+            mine, keep = clause == k, boxes.open[:, k, None]
             new_low = np.where(keep, np.minimum(new_low, lowest[mine].max(0)), new_low)
             new_high = np.where(keep, np.maximum(new_high, highest[mine].min(0)), new_high)
         return replace(boxes, low=new_low, high=new_high)

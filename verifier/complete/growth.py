@@ -131,7 +131,7 @@ class Inputs(Growth):
         self.bounded.append(boxes.node)
         self.standard.append(notes.standard)
         self.notes.tightened += [name for name in notes.tightened if name not in self.notes.tightened]
-        self.notes.level = notes.level
+        self.notes.level, self.notes.grounded = notes.level, notes.grounded
         slopes = "slopes of single boxes" if notes.starts or notes.rows else ""
         self.notes.unsupported = self.notes.unsupported or notes.unsupported or slopes
 
@@ -225,6 +225,7 @@ def noted(notes: Notes, index: list[int]) -> dict[str, Any]:
     rows = [{"first": first, "shares": _shares(shares, index[0])} for first, shares in notes.rows]
     return {
         "level": int(notes.level),
+        "grounded": int(notes.grounded),
         "tightened": list(dict.fromkeys(notes.tightened)),
         "standard": standard,
         "starts": starts,

@@ -18,6 +18,7 @@ from verifier.bounding.notes import Notes
 from verifier.bounding.propagate import Bounds, Options, propagate
 from verifier.complete.boxes import Boxes, whole
 from verifier.complete.clip import clipped
+from verifier.complete.curved import bends
 from verifier.complete.frontier import Frontier
 from verifier.complete.growth import Inputs
 from verifier.complete.narrow import Narrow, narrowed
@@ -74,6 +75,7 @@ class Cuts:
         self.frontier = Frontier(whole(problem.region.box(), int(self.clause.max()) + 1))
         self.bound = method.bound or (suited(problem) if work.record is None else Crown())  # the checker walks back
         self.kept = kept(problem.model.graph)
+        self.grounded = not bends(problem.model.graph)
         self.growth = Inputs(problem.batch) if work.record is not None else None
         self.found: dict[int, Falsified] = {}
         self.margin = torch.full((problem.batch,), torch.inf, dtype=torch.float64)  # the least that was proved
@@ -158,9 +160,10 @@ class Cuts:
         form, weight, tried = bounds.form, None, narrow(boxes)
         if form is not None and len(keep):
             base, coefficient = form.base[:, keep], form.coefficient[:, keep]
-            self._attack(boxes, coefficient, rows)
+            clause = self.clause.repeat(len(base) // len(rows))
+            self._attack(boxes, coefficient, base, clause)
             self._descend(boxes)
-            before, boxes = boxes, clipped(boxes, base, coefficient, self.clause, once=self.growth is not None)
+            before, boxes = boxes, clipped(boxes, base, coefficient, clause, once=self.growth is not None)
             less = flat(boxes.width < before.width, 1).any(1) | (boxes.open != before.open).any(1)
             self._proved(boxes.owner[less], 0.0)  # by how much, clipping can't say
             some = boxes.open.any(1) & ~boxes.empty
@@ -186,6 +189,7 @@ class Cuts:
             notes=notes,
             known=boxes.known,
             bands=notes is None,
+            grounded=self.grounded,
         )
         bounds = propagate(problem.model.graph, problem.region, self.bound, problem.specification, options)
         return None if work.late() else bounds
@@ -202,9 +206,9 @@ class Cuts:
         values = torch.as_tensor(margin, dtype=torch.float64).expand(len(owner))
         self.margin = self.margin.scatter_reduce(0, owner, values, "amin")
 
-    def _attack(self, boxes: Boxes, coefficient: Tensor, rows: Tensor) -> None:
+    def _attack(self, boxes: Boxes, coefficient: Tensor, rows: Tensor, clause: Tensor) -> None:
         """Try the corner where the worst row is least by its linear bound, and the centre."""
-        worst = torch.where(boxes.open.T[self.clause], rows, torch.inf).argmin(0)
+        worst = torch.where(boxes.open.T[clause], rows, torch.inf).argmin(0)
         slope = coefficient[worst, torch.arange(len(boxes))]
         corner = torch.where(slope > 0, boxes.lower, boxes.upper)
         asked = self.asked.select(boxes.owner)

@@ -1,0 +1,70 @@
+"""Rows as linear functions of the input, by the usual lines and with zero below every ReLU."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from laws.cases import Case
+from laws.comparison import DOUBLE, PROOF, bound, rows
+from laws.containment import law_containment, reach
+from laws.strategies import CONTINUOUS, Recipe, examples, recipes
+from verifier.bounding.methods import Crown
+from verifier.graph.build import Builder
+from verifier.graph.ops.activation import Relu
+from verifier.graph.ops.dense import Linear
+from verifier.numerics import flat
+from verifier.properties import Specification
+from verifier.regions.box import box
+
+GROUNDED = replace(DOUBLE, grounded=True)
+SIZES = st.sampled_from([0.02, 0.2, 1.0])
+KINDS = ("relu", "relu", "linear", *CONTINUOUS)
+
+
+@examples(60)
+@given(recipe=recipes(KINDS), size=SIZES)
+def test_proofs_contain(recipe: Recipe, size: float) -> None:
+    law_containment(recipe.case(size), Crown(), replace(PROOF, grounded=True), recipe.seed)
+
+
+@examples(40)
+@given(recipe=recipes(KINDS), size=SIZES)
+def test_no_looser_than_the_usual_lines(recipe: Recipe, size: float) -> None:
+    case = recipe.case(size)
+    assert bool((rows(case, Crown(), GROUNDED) >= rows(case, Crown())).all())
+
+
+@examples(60)
+@given(recipe=recipes(KINDS, regions=("box",)), size=SIZES)
+def test_forms_lie_below(recipe: Recipe, size: float) -> None:
+    """A row is at least its base, and more the farther an input is from the end where the row is least."""
+    case = recipe.case(size)
+    found = bound(case, Crown(), replace(PROOF, grounded=True))
+    assert found.form is not None
+    slope, ends = flat(found.form.coefficient, 2), case.region.box()
+    count = 2 * len(case.specification.rows)
+    assert found.form.base.shape == (count, case.region.batch)
+    for seed in range(8):
+        x = case.region.sample(torch.Generator().manual_seed(seed), torch.float64)
+        values = case.specification.values(case.graph(x)).repeat(2, 1)
+        below, above = flat(x - ends.lower, 1), flat(ends.upper - x, 1)
+        least = found.form.base + (slope.abs() * torch.where(slope > 0, below, above)).sum(2)
+        assert bool((least <= values + 1e-9 * reach(found) * (1 + values.abs())).all())
+
+
+def test_zero_below_closes_what_the_usual_line_leaves() -> None:
+    """`relu(v) + relu(u + 1) - relu(u + 2) + 1.1` is at least 0.1, and relu(v) looks steep by its area."""
+    weight, shift = torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 0.0]]), torch.tensor([0.0, 1.0, 2.0])
+    builder = Builder("x", (2,))
+    builder.add(Linear(weight.double(), shift.double()), builder.input, name="z")
+    builder.add(Relu(), "z", name="r")
+    builder.add(Linear(torch.tensor([[1.0, 1.0, -1.0]]).double(), torch.tensor([1.1]).double()), "r", name="y")
+    region = box(torch.tensor([[-1.0, -0.9]]), torch.tensor([[1.0, 1.0]]))
+    asked = Specification(torch.ones(1, 1, 1).double(), torch.zeros(1, 1).double(), (0,))
+    case = Case(builder.finish("y", {}), region, asked)
+    usual, grounded = (float(rows(case, Crown(), options)) for options in (DOUBLE, GROUNDED))
+    assert usual == pytest.approx(-0.8)
+    assert grounded == pytest.approx(0.1)
