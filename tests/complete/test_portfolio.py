@@ -1,7 +1,8 @@
 """Which searches have a turn."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+import pytest
 import torch
 from laws.searches import Own, law_points, work
 
@@ -69,3 +70,47 @@ def test_what_is_shallow() -> None:
     assert shallow(network(6))
     assert not shallow(network(6, layers=2))
     assert not shallow(network(NEURONS + 1))
+
+
+@dataclass(frozen=True)
+class Near(Bab):
+    """Answers with a bound, and counts how it was asked."""
+
+    best: float = 0.0
+    asked: list[bool] = field(default_factory=list)
+
+    def __call__(self, problem: Problem, work: Work) -> list[Verdict]:
+        self.asked.append(self.sharpens)
+        return [Unknown(Reason.LOOSE, self.best, "near")] * problem.batch
+
+
+class Far:
+    """A run over inputs that gets nowhere, and how often it had a turn."""
+
+    def __init__(self) -> None:
+        self.turns = 0
+
+    def begin(self, problem: Problem, work: Work) -> "Far":
+        return self
+
+    def left(self) -> float:
+        return 1.0
+
+    def until(self, deadline: float) -> list[Verdict]:
+        self.turns += 1
+        return [Unknown(Reason.TIME, -1.0, "far")]
+
+    def drop(self, questions: object) -> None: ...
+
+    def write(self, proved: object) -> None: ...
+
+
+@pytest.mark.parametrize(("best", "turns", "asked"), [(-0.5, 1, [False, True]), (-2.0, 2, [False, True])])
+def test_who_comes_closer_goes_on(best: float, turns: int, asked: list[bool]) -> None:
+    few = question(network(6), 0.01)
+    few = replace(few, region=box(torch.zeros(1, INPUTS), torch.eye(1, INPUTS)))
+    inputs, activations = Far(), Near(best=best)
+    found = ask(few, Portfolio(inputs=inputs, activations=activations))  # type: ignore[arg-type]
+    assert isinstance(found, Unknown)
+    assert found.best == max(best, -1.0)
+    assert (inputs.turns, activations.asked) == (turns, asked)
