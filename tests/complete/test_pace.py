@@ -40,7 +40,7 @@ def test_branch_and_bound_attacks_on_the_side(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(bab, "PATIENCE", 0.0)
     monkeypatch.setattr(Rest, "over", lambda self: True)
     monkeypatch.setattr(Pgd, "__call__", attack)
-    monkeypatch.setattr(bab._Run, "_attack", lambda self, view: None)
+    monkeypatch.setattr(bab.Tree, "_attack", lambda self, view: None)
     found = Bab(batch=1)(asked, Work(pace.time.monotonic() + 20.0))[0]
     assert isinstance(found, Falsified)
     assert depths == [bab.STEPS, 2 * bab.STEPS, 4 * bab.STEPS]

@@ -1,12 +1,14 @@
 """Which searches have a turn."""
 
+import time
 from dataclasses import dataclass, field, replace
 
 import pytest
 import torch
 from laws.searches import Own, law_points, work
 
-from verifier.complete.bab import Bab
+from verifier.bounding.methods import Crown
+from verifier.complete.bab import Bab, Tree
 from verifier.complete.portfolio import NEURONS, Portfolio, shallow
 from verifier.complete.record import Recorder
 from verifier.complete.search import Search, Work
@@ -23,12 +25,25 @@ from verifier.verdict import Reason, Unknown, Verdict, Verified
 INPUTS = 20
 
 
+class Stuck:
+    """A tree that never gets beyond a bound, and how it was asked to go on."""
+
+    def __init__(self, best: float) -> None:
+        self.best, self.asked = best, list[bool]()
+
+    def until(self, deadline: float, sharpens: bool) -> Verdict:
+        self.asked.append(sharpens)
+        return Unknown(Reason.LOOSE, self.best, "stuck")
+
+
 @dataclass(frozen=True)
 class Idle(Bab):
-    """Finds nothing."""
+    """Finds nothing, with one and the same tree."""
 
-    def __call__(self, problem: Problem, work: Work) -> list[Verdict]:
-        return [Unknown(Reason.LOOSE, -5.0, "idle")] * problem.batch
+    tree: Stuck = field(default_factory=lambda: Stuck(-5.0))
+
+    def begin(self, problem: Problem, work: Work) -> Tree:
+        return self.tree  # type: ignore[return-value]
 
 
 def network(hidden: int, layers: int = 1) -> Graph:
@@ -72,18 +87,6 @@ def test_what_is_shallow() -> None:
     assert not shallow(network(NEURONS + 1))
 
 
-@dataclass(frozen=True)
-class Near(Bab):
-    """Answers with a bound, and counts how it was asked."""
-
-    best: float = 0.0
-    asked: list[bool] = field(default_factory=list)
-
-    def __call__(self, problem: Problem, work: Work) -> list[Verdict]:
-        self.asked.append(self.sharpens)
-        return [Unknown(Reason.LOOSE, self.best, "near")] * problem.batch
-
-
 class Far:
     """A run over inputs that gets nowhere, and how often it had a turn."""
 
@@ -109,8 +112,26 @@ class Far:
 def test_who_comes_closer_goes_on(best: float, turns: int, asked: list[bool]) -> None:
     few = question(network(6), 0.01)
     few = replace(few, region=box(torch.zeros(1, INPUTS), torch.eye(1, INPUTS)))
-    inputs, activations = Far(), Near(best=best)
-    found = ask(few, Portfolio(inputs=inputs, activations=activations))  # type: ignore[arg-type]
+    inputs, tree = Far(), Stuck(best)
+    found = ask(few, Portfolio(inputs=inputs, activations=Idle(tree=tree)))  # type: ignore[arg-type]
     assert isinstance(found, Unknown)
     assert found.best == max(best, -1.0)
-    assert (inputs.turns, activations.asked) == (turns, asked)
+    assert (inputs.turns, tree.asked) == (turns, asked)
+
+
+def test_a_tree_goes_on_where_it_was() -> None:
+    """Interrupted after every round, it needs the domains that it needs in one go, and finds the same."""
+    asked = question(network(12, layers=2), -3.0)
+    method = Bab(first=0, steps=0, root=Crown(intermediate=False))
+    whole = method.begin(asked, work(60.0))
+    answer = whole.until(time.monotonic() + 60, False)
+    parts, turns = method.begin(asked, work(60.0)), 0
+    while True:
+        parts.work = replace(parts.work, domains=parts.done + 1)
+        found = parts.until(time.monotonic() + 60, False)
+        turns += 1
+        if not isinstance(found, Unknown):
+            break
+        assert found.reason is Reason.DOMAINS
+    assert type(found) is type(answer)
+    assert turns > 3

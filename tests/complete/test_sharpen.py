@@ -162,13 +162,13 @@ def test_branch_and_bound_starts_again_with_what_was_sharpened(monkeypatch: Patc
     monkeypatch.setattr(bab, "WAIT", 0.0)
     monkeypatch.setattr(bab, "LEAST", 1)
     weak, begun = Bab(root=Crown(), first=1, steps=0, batch=1), list[int]()
-    begin = bab._Run._begin
+    begin = bab.Tree._begin
 
-    def begins(self: bab._Run, asked: Relaxed, first: Domains) -> None:
+    def begins(self: bab.Tree, asked: Relaxed, first: Domains) -> None:
         begun.append(self.done)
         begin(self, asked, first)
 
-    monkeypatch.setattr(bab._Run, "_begin", begins)
+    monkeypatch.setattr(bab.Tree, "_begin", begins)
     for seed in range(5):
         asked = Puzzle((5,), MLP, seed, 1.0, "box", 1.0, (0, 1), (), 1e-3).case()
         law_truth(truth(asked), weak(problem(asked), work(5.0, 200))[0])

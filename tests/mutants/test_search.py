@@ -187,14 +187,14 @@ def test_the_proof_is_skipped(monkeypatch: Patch) -> None:
 
 
 def test_leaves_that_stay_open_are_forgotten(monkeypatch: Patch) -> None:
-    conclusion = bab._Run._conclusion
+    conclusion = bab.Tree._conclusion
 
     def forgetful(self: Any, frontier: Domains) -> Any:
         self.stuck = None
         return conclusion(self, frontier)
 
     def mutate() -> None:
-        monkeypatch.setattr(bab._Run, "_conclusion", forgetful)
+        monkeypatch.setattr(bab.Tree, "_conclusion", forgetful)
 
     small = [replace(puzzle(seed, ("linear", "linear"), margin=-0.01), clause=(0,)) for seed in range(8)]
 
@@ -206,10 +206,10 @@ def test_leaves_that_stay_open_are_forgotten(monkeypatch: Patch) -> None:
 
 
 def test_what_the_time_left_open_is_forgotten(monkeypatch: Patch) -> None:
-    conclusion = bab._Run._conclusion
+    conclusion = bab.Tree._conclusion
 
     def mutate() -> None:
-        monkeypatch.setattr(bab._Run, "_conclusion", lambda self, frontier: conclusion(self, Frontier(nothing)))
+        monkeypatch.setattr(bab.Tree, "_conclusion", lambda self, frontier: conclusion(self, Frontier(nothing)))
 
     asked, nothing = puzzle(1).problem(), torch.empty(0)
     fails(lambda: law_points(asked, Blind(Bab())(asked, work(2.0, 1))), mutate)

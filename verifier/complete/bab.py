@@ -54,28 +54,48 @@ class Bab(OneByOne):
         return replace(work, deadline=time.monotonic() + work.seconds / left)
 
     def answer(self, problem: Problem, work: Work) -> Verdict:
-        return _Run(self, problem, work).verdict()
+        return self.begin(problem, work).until(work.deadline, self.sharpens)
+
+    def begin(self, problem: Problem, work: Work) -> "Tree":
+        """A run about one question that can be interrupted."""
+        return Tree(self, problem, work)
 
 
-class _Run:
-    """One question."""
+class Tree:
+    """One run: the domains still open, and what is known of the question."""
 
     def __init__(self, method: Bab, problem: Problem, work: Work) -> None:
         self.method, self.problem, self.work = method, problem, work
         self.graph = problem.model.graph.to(torch.float32, work.device)
         self.found: Falsified | None = None
         self.margin, self.done = torch.inf, 0
+        self.begun = False
         self.stuck: Domains | None = None
         self.by_lp = False  # was a leaf closed by an LP? A certificate has no place for that yet
-        self.notes = Notes() if work.record is not None else None
+        self.notes: Notes | None = None
         self.growth: Activations | None = None
         self.refinement: Refinement | None = None
-        self.restart = Restart(problem, work, method.branching, self._roots, self.notes is not None)
-        self.sharpens = method.sharpens and not bends(problem.model.graph)
+        self.restart = Restart(problem, work, method.branching, self._roots, work.record is not None)
         self.generator, self.steps = torch.Generator().manual_seed(work.seed), STEPS
 
-    def verdict(self) -> Verdict:
-        until = time.monotonic() + ROOT * self.work.seconds
+    def until(self, deadline: float, sharpens: bool) -> Verdict:
+        """Go on, and say how far it came. Bounds of the whole region may take longer: all else rests on them."""
+        if not self.begun:
+            decided = self._root(min(deadline, time.monotonic() + ROOT * self.work.seconds))
+            if decided is not None:
+                return decided
+        self.work = replace(self.work, deadline=deadline)
+        self.restart.work = self.work
+        if self.refinement is not None:
+            self.refinement.deadline = deadline
+        if self.stuck is not None:  # time may have been all that a leaf lacked
+            self.frontier.push(self.stuck)
+            self.stuck = None
+        return self._search(sharpens and not bends(self.problem.model.graph))
+
+    def _root(self, until: float) -> Verdict | None:
+        """The verdict, if bounds of the whole region decide, or time was too short for them; else search can begin."""
+        self.notes = Notes() if self.work.record is not None else None
         problem = self.problem
         known = self.work.proved.of(problem) if self.work.proved is not None else {}
         options = Options(
@@ -106,7 +126,9 @@ class _Run:
         if self.work.late():
             return Unknown(Reason.TIME, float(clauses.min()), self.method.name, "at the root")
         self.relaxed = Relaxed(problem, bounds.table, self.work.dtype, self.work.deployed, self.work.device)
-        return self._search((~(clauses > 0)).nonzero().flatten())
+        self._begin(self.relaxed, self._roots(self.relaxed, (~(clauses > 0)).nonzero().flatten()))
+        self.begun = True
+        return None
 
     def _verified(self, margin: float) -> Verified:
         if self.work.record is not None and self.notes is not None:
@@ -116,8 +138,7 @@ class _Run:
                 self.work.record.activations(self.problem, self.notes, self.growth, self.restart.sweeps)
         return Verified(margin, self.method.name)
 
-    def _search(self, clauses: Tensor) -> Verdict:
-        self._begin(self.relaxed, self._roots(self.relaxed, clauses))
+    def _search(self, sharpens: bool) -> Verdict:
         pace, rest = Pace(START, min(self.method.batch, self.relaxed.at_once(self.work.bytes))), Rest(PATIENCE)
         turns = Turns(PATIENCE, WAIT * self.work.seconds, TURN * self.work.seconds)
         while len(self.frontier) and not self.work.late() and self.done < self.work.domains and self.found is None:
@@ -132,11 +153,9 @@ class _Run:
                 f"{self.method.name}: {self.done} domains, {len(frontier)} open, worst {frontier.worst():.4g}"
             )
             due = self.done >= LEAST and turns.due(ripe=self.done >= RIPE * self.relaxed.count)
-            if self.sharpens and due and len(frontier) and self.found is None:
-                self._restart(turns)
-        if self.found is not None:
-            return self.found
-        return self._conclusion(self.frontier)
+            if sharpens and due and len(frontier) and self.found is None:
+                sharpens = self._restart(turns)
+        return self.found or self._conclusion(self.frontier)
 
     def _roots(self, relaxed: Relaxed, clauses: Tensor) -> Domains:
         """A domain for each clause, without cuts, bounded."""
@@ -153,16 +172,16 @@ class _Run:
         self.refinement = Refinement(relaxed, self.work.bytes, self.work.deadline) if refines else None
         self.frontier = Frontier(self._close(first))
 
-    def _restart(self, turns: Turns) -> None:
-        """Search again within tighter intervals, if those make the roots' bounds better by enough."""
+    def _restart(self, turns: Turns) -> bool:
+        """Search again within tighter intervals, if those make the roots' bounds better by enough. Did they?"""
         start, first = time.monotonic(), self.first
         if self.notes is None:  # else the tree that grows anew has to prove what is closed already, too
             first = first[torch.isin(first.clause, torch.cat([part.clause for part in self._open()]))]
         found = self.restart(self.relaxed, first, turns.seconds)
         turns.after(start)
-        self.sharpens = found is not None
         if found is not None:
             self._begin(*found)
+        return found is not None
 
     def _open(self) -> list[Domains]:
         return self.frontier.batches + ([] if self.stuck is None else [self.stuck])

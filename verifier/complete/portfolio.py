@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from verifier.complete.bab import Bab
+from verifier.complete.bab import Bab, Tree
 from verifier.complete.curved import bends
 from verifier.complete.input_split import InputSplit
 from verifier.complete.search import Search, Work, skipped
@@ -69,6 +69,7 @@ class _Turns:
     def __init__(self, method: Portfolio, problem: Problem, work: Work) -> None:
         self.method, self.problem, self.work = method, problem, work
         self.best = -torch.inf  # the least bound of what is open, after the last turn
+        self.trees: dict[int, Tree] = {}
 
     def schedule(self) -> Iterator[tuple[Turn, float]]:
         """Whose turn it is, and when it ends. Where LPs are small, and exact but for what is cut, a few of them may be
@@ -90,21 +91,35 @@ class _Turns:
         falsified = any(isinstance(verdict, Falsified) for verdict in verdicts.values())
         return not self.open(verdicts) or (self.work.together and falsified)
 
-    def activations(self, verdicts: dict[int, Verdict], deadline: float) -> dict[int, Verdict]:
-        return self._asked(self.method.activations, verdicts, deadline)
+    def activations(self, verdicts: dict[int, Verdict], deadline: float, sharpens: bool = True) -> dict[int, Verdict]:
+        """They go on where they were, one question after the other."""
+        answers, open_ = dict[int, Verdict](), self.open(verdicts)
+        for count, i in enumerate(open_):
+            if self.over(verdicts | answers):
+                break
+            left = len(open_) - count
+            tree = self.trees.pop(i, None) or self._tree(i, left)
+            now = time.monotonic()
+            answer = tree.until(now + max(0.0, deadline - now) / left, sharpens)
+            if isinstance(answer, Unknown) and deadline < self.work.deadline:
+                self.trees[i] = tree  # for the next turn
+            answers[i] = better(verdicts.get(i), answer)
+        return answers
+
+    def _tree(self, i: int, left: int) -> Tree:
+        """For the first of `left` questions."""
+        work = self.method.activations.share(self.work, left)
+        return self.method.activations.begin(self.problem.select(torch.tensor([i])), work)
 
     def briefly(self, verdicts: dict[int, Verdict], deadline: float) -> dict[int, Verdict]:
         """Activations, without what pays only if they go on for long."""
-        return self._asked(replace(self.method.activations, sharpens=False), verdicts, deadline)
+        return self.activations(verdicts, deadline, sharpens=False)
 
     def programs(self, verdicts: dict[int, Verdict], deadline: float) -> dict[int, Verdict]:
         from verifier.complete.exact.search import LpTree  # solvers take a while to load
 
-        return self._asked(LpTree(), verdicts, deadline)
-
-    def _asked(self, search: Search, verdicts: dict[int, Verdict], deadline: float) -> dict[int, Verdict]:
         open_ = self.open(verdicts)
-        answers = search(self.problem.select(torch.tensor(open_)), replace(self.work, deadline=deadline))
+        answers = LpTree()(self.problem.select(torch.tensor(open_)), replace(self.work, deadline=deadline))
         return {i: better(verdicts.get(i), answer) for i, answer in zip(open_, answers, strict=True)}
 
 
@@ -118,8 +133,7 @@ class _Inputs(_Turns):
 
     def schedule(self) -> Iterator[tuple[Turn, float]]:
         """Whose turn it is, and when it ends. Inputs go on without a break where that closes most of the region, and
-        where functions bend, as cutting activations seldom helps there. Activations that came closer begin once more,
-        with all that pays for long."""
+        where functions bend, as cutting activations seldom helps there. Activations that came closer stay."""
         now, seconds = time.monotonic(), self.work.seconds
         curved = bends(self.problem.model.graph)
         end = now + (MOST if curved else SHARE) * seconds
