@@ -6,7 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from verifier.graph.build import Builder
 from verifier.graph.graph import Graph
+from verifier.graph.ops.activation import Relu
+from verifier.graph.ops.dense import Linear
 from verifier.properties import Specification
 from verifier.regions import Ball, Box, Region, ball, box, linf
 
@@ -114,3 +117,15 @@ def smaller(region: Region, share: float, seed: int) -> Region:
     width = (upper - lower) * share
     start = lower + (upper - lower - width) * torch.rand(lower.shape, generator=gen, dtype=torch.float64)
     return box(torch.maximum(start, lower), torch.minimum(torch.maximum(start, lower) + width, upper))
+
+
+def steep() -> Case:
+    """`relu(v) + relu(u + 2) - relu(u + 3) + 1.1` is at least 0.1, but relu(v) looks steep by its area: -0.8."""
+    weight, shift = torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 0.0]]), torch.tensor([0.0, 2.0, 3.0])
+    builder = Builder("x", (2,))
+    builder.add(Linear(weight.double(), shift.double()), builder.input, name="z")
+    builder.add(Relu(), "z", name="r")
+    builder.add(Linear(torch.tensor([[1.0, 1.0, -1.0]]).double(), torch.tensor([1.1]).double()), "r", name="y")
+    region = box(torch.tensor([[-1.0, -0.9]]), torch.tensor([[1.0, 1.0]]))
+    asked = Specification(torch.ones(1, 1, 1).double(), torch.zeros(1, 1).double(), (0,))
+    return Case(builder.finish("y", {}), region, asked)

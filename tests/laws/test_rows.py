@@ -7,17 +7,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from laws.cases import Case
+from laws.cases import steep
 from laws.comparison import DOUBLE, PROOF, bound, rows
-from laws.containment import law_containment, reach
-from laws.strategies import CONTINUOUS, Recipe, examples, recipes
+from laws.containment import law_containment, law_exact, reach
+from laws.strategies import CONTINUOUS, STRAIGHT, Recipe, examples, recipes
 from verifier.bounding.methods import Crown
-from verifier.graph.build import Builder
-from verifier.graph.ops.activation import Relu
-from verifier.graph.ops.dense import Linear
 from verifier.numerics import flat
-from verifier.properties import Specification
-from verifier.regions.box import box
 
 GROUNDED = replace(DOUBLE, grounded=True)
 SIZES = st.sampled_from([0.02, 0.2, 1.0])
@@ -56,15 +51,19 @@ def test_forms_lie_below(recipe: Recipe, size: float) -> None:
 
 
 def test_zero_below_closes_what_the_usual_line_leaves() -> None:
-    """`relu(v) + relu(u + 1) - relu(u + 2) + 1.1` is at least 0.1, and relu(v) looks steep by its area."""
-    weight, shift = torch.tensor([[0.0, 1.0], [1.0, 0.0], [1.0, 0.0]]), torch.tensor([0.0, 1.0, 2.0])
-    builder = Builder("x", (2,))
-    builder.add(Linear(weight.double(), shift.double()), builder.input, name="z")
-    builder.add(Relu(), "z", name="r")
-    builder.add(Linear(torch.tensor([[1.0, 1.0, -1.0]]).double(), torch.tensor([1.1]).double()), "r", name="y")
-    region = box(torch.tensor([[-1.0, -0.9]]), torch.tensor([[1.0, 1.0]]))
-    asked = Specification(torch.ones(1, 1, 1).double(), torch.zeros(1, 1).double(), (0,))
-    case = Case(builder.finish("y", {}), region, asked)
-    usual, grounded = (float(rows(case, Crown(), options)) for options in (DOUBLE, GROUNDED))
+    usual, grounded = (float(rows(steep(), Crown(), options)) for options in (DOUBLE, GROUNDED))
     assert usual == pytest.approx(-0.8)
     assert grounded == pytest.approx(0.1)
+
+
+@examples(25)
+@given(recipe=recipes(("relu", *STRAIGHT), depth=3), size=st.sampled_from([0.0, 1e-9, 0.2]))
+def test_proofs_hold_for_rational_arithmetic(recipe: Recipe, size: float) -> None:
+    law_exact(recipe.case(size), Crown(), replace(PROOF, grounded=True), recipe.seed)
+
+
+@pytest.mark.parametrize("scale", [1e-100, 1e-310])
+@examples(10)
+@given(recipe=recipes(("relu", *STRAIGHT), depth=3))
+def test_proofs_hold_where_products_underflow(scale: float, recipe: Recipe) -> None:
+    law_exact(replace(recipe, scale=scale).case(), Crown(), replace(PROOF, grounded=True), recipe.seed)
