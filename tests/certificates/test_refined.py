@@ -31,7 +31,7 @@ from verifier.certificates.check import check
 from verifier.certificates.dual import Parts
 from verifier.certificates.numbers import Array
 from verifier.certificates.refined import Forms, Refined
-from verifier.complete.bab import _Run
+from verifier.complete.bab import Tree
 from verifier.complete.record import Recorder
 from verifier.graph.graph import Graph
 
@@ -45,7 +45,7 @@ def failing() -> tuple[Graph, Entry]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("verifier.complete.bab.replay", lambda *_: [])
         refines_all(patch)
-        patch.setattr(_Run, "_conclusion", lambda self, _: self._verified(0.0))
+        patch.setattr(Tree, "_conclusion", lambda self, _: self._verified(0.0))
         REFINING(problem, replace(work(30.0, 60), record=recorder))
     return problem.model.graph, entry(recorder)
 
