@@ -20,7 +20,7 @@ from verifier.verdict import Falsified, Unknown, Verdict, Verified
 
 FEW = 16  # inputs that vary, up to which cutting them may end
 SOME = 64  # the same where activations bend, which cutting them does not make straight
-SHARE = 0.7  # of the time, for cutting inputs
+SHARE = 0.7  # of the time, for cutting inputs; or of what is left, for activations that came closer
 MOST = 0.9  # the same where activations bend
 OPEN = 0.5  # of the region after the first turn: activations may do better
 NEURONS = 1000  # of a network with a single layer of them, up to which LPs are small
@@ -133,7 +133,8 @@ class _Inputs(_Turns):
 
     def schedule(self) -> Iterator[tuple[Turn, float]]:
         """Whose turn it is, and when it ends. Inputs go on without a break where that closes most of the region, and
-        where functions bend, as cutting activations seldom helps there. Activations that came closer stay."""
+        where functions bend, as cutting activations seldom helps there. Activations that came closer stay for
+        most of the time that is left."""
         now, seconds = time.monotonic(), self.work.seconds
         curved = bends(self.problem.model.graph)
         end = now + (MOST if curved else SHARE) * seconds
@@ -144,8 +145,8 @@ class _Inputs(_Turns):
                 before = self.best
                 yield self.briefly, time.monotonic() + second
                 if self.best > before:
-                    yield self.activations, self.work.deadline
-                    return
+                    yield self.activations, time.monotonic() + SHARE * self.work.seconds
+                    end = self.work.deadline
         yield self.inputs, end
         yield self.activations, self.work.deadline
 
