@@ -15,6 +15,7 @@ from laws.searches import (
 from mutation import Blind, Law, Patch, fails, puzzle
 from torch import Tensor
 
+from verifier.bounding.rows import Form
 from verifier.complete import clip, input_split
 from verifier.complete.boxes import Boxes
 from verifier.properties import Specification
@@ -141,3 +142,19 @@ def test_boxes_too_small_to_be_cut_are_forgotten(monkeypatch: Patch) -> None:
 
     point = replace(puzzle(0, margin=-0.01), region="point")
     fails(lambda: law_nothing_verified(point.problem(), Blind(SEARCHES["input-split"])), mutate)  # type: ignore[arg-type]
+
+
+def test_rows_with_zero_below_are_taken_for_another_clause(monkeypatch: Patch) -> None:
+    def mutate() -> None:
+        monkeypatch.setattr(
+            Form, "clause", lambda self, clause: clause.repeat_interleave(len(self.base) // len(clause))
+        )
+
+    puzzles = [replace(puzzle(seed, margin=-0.01), clause=(0, 1, 2, 3)) for seed in range(24)]
+
+    def law() -> None:
+        for one in puzzles:
+            asked = one.problem()
+            law_points(asked, Blind(SEARCHES["input-split"])(asked, work(1.0, 300)), one.seed)
+
+    fails(law, mutate)

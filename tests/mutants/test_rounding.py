@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +16,7 @@ from mutation import MLP, Patch, fails, fails_on, recipes
 from torch import Tensor
 
 from verifier.bounding import backward, propagate, state, zonotope
+from verifier.bounding.backward import Backward
 from verifier.bounding.coefficient import Grouped
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Zonotope
 from verifier.bounding.propagate import Options
@@ -80,6 +83,19 @@ def without_losses(monkeypatch: Patch) -> None:
 def test_16_rounding_ignored(method: propagate.Method, monkeypatch: Patch) -> None:
     cases = recipes(("linear", "relu", "cancel", "linear", "branches"), "point")
     fails_on(lambda c: law_exact(c, method, PROVING), cases, lambda: without_losses(monkeypatch), 0.0)
+
+
+def test_16_rounding_with_zero_below_ignored(monkeypatch: Patch) -> None:
+    """Only the second way back forgets what it can lose."""
+    walks = propagate.walks
+
+    def free(*args: Any) -> list[Backward]:
+        first, *others = walks(*args)
+        return [first, *(replace(way, rounding={k: x * 0 for k, x in (way.rounding or {}).items()}) for way in others)]
+
+    cases = recipes(("linear", "relu", "cancel", "linear", "branches"), "point")
+    law = partial(law_exact, method=Crown(), options=replace(PROVING, grounded=True))
+    fails_on(law, cases, lambda: monkeypatch.setattr(propagate, "walks", free), 0.0)
 
 
 def cancelling(seed: int) -> Case:

@@ -23,22 +23,23 @@ class Form:
     base: Tensor
     coefficient: Tensor
 
+    def clause(self, clause: Tensor) -> Tensor:
+        """The clauses of its rows `(V * S,)`, of those of the specification's `(S,)`."""
+        return clause.repeat(len(self.base) // len(clause))
+
 
 def walks(state: State, stops: dict[str, Interval], grounded: bool) -> list[Backward]:
-    """One with the usual lines and, where `grounded`, one with zero as the lower line of every ReLU.
-
-    Where few ReLUs are undecided but for a hair of their intervals, the usual choice of slopes, by area, can be wrong
-    for nearly all of them at once.
-    """
+    """One with the usual lines and, where `grounded`, one with zero as the lower line of every ReLU: slopes chosen by
+    area can be the wrong ones for nearly all that is undecided in a small box."""
     usual = state.backward(stops=stops)
-    if not grounded:
-        return [usual]
     lines = {}
-    for name, own in state.lines.items():
+    for name, own in state.lines.items() if grounded else ():
         node = state.graph.by_name[name]
         if isinstance(node.op, Relu):
             least, _ = state.relaxations[Relu].range(node.op, state.table[node.inputs[0]])
             lines[name] = state.choose(name, Slopes(least.lower, own.slopes.upper))
+    if not lines:
+        return [usual]
     losses = {name: state.loss(name, line) for name, line in lines.items()} if state.rounding else None
     return [usual, state.backward(lines, stops, losses=losses)]
 

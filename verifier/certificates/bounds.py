@@ -165,14 +165,12 @@ class Recipe:
     def _ways(self, table: Table) -> list[Walk]:
         """Back to the input with the usual lines and, where the recipe says so, with zero below every ReLU."""
         usual = Walk(table, table.lines, frozenset(self.network.rules) if self.level else frozenset())
-        if not self.grounded:
-            return [usual]
-        lines = dict(table.lines)
-        for name, rule in self.network.rules.items():
+        lines = {}
+        for name, rule in self.network.rules.items() if self.grounded else ():
             if isinstance(rule, Rectifier):
                 (source,) = self.network.graph.by_name[name].inputs
                 lines[name] = between(rule, table.lower[source], table.upper[source], {})
-        return [usual, replace(usual, lines=lines)]
+        return [usual, replace(usual, lines={**table.lines, **lines})] if lines else [usual]
 
     def _direct(self, table: Table, rows: Array) -> Array:
         """Rows that are a multiple of one entry, from its interval, `(S, B)`: nothing is rounded where the product is

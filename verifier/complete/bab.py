@@ -66,6 +66,7 @@ class Tree:
 
     def __init__(self, method: Bab, problem: Problem, work: Work) -> None:
         self.method, self.problem, self.work = method, problem, work
+        self.last = work.deadline  # of all turns
         self.graph = problem.model.graph.to(torch.float32, work.device)
         self.found: Falsified | None = None
         self.margin, self.done = torch.inf, 0
@@ -75,7 +76,7 @@ class Tree:
         self.notes: Notes | None = None
         self.growth: Activations | None = None
         self.refinement: Refinement | None = None
-        self.restart = Restart(problem, work, method.branching, self._roots, work.record is not None)
+        self.restart = Restart(problem, method.branching, self._roots, work.record is not None)
         self.generator, self.steps = torch.Generator().manual_seed(work.seed), STEPS
 
     def until(self, deadline: float, sharpens: bool) -> Verdict:
@@ -85,9 +86,6 @@ class Tree:
             if decided is not None:
                 return decided
         self.work = replace(self.work, deadline=deadline)
-        self.restart.work = self.work
-        if self.refinement is not None:
-            self.refinement.deadline = deadline
         if self.stuck is not None:  # time may have been all that a leaf lacked
             self.frontier.push(self.stuck)
             self.stuck = None
@@ -169,7 +167,7 @@ class Tree:
         self.relaxed, self.first, self.stuck, self.by_lp = relaxed, first, None, False
         self.growth = Activations(relaxed, first.clause) if self.notes is not None else None
         refines = relaxed.sites and isinstance(self.problem.region, Box)
-        self.refinement = Refinement(relaxed, self.work.bytes, self.work.deadline) if refines else None
+        self.refinement = Refinement(relaxed, self.work.bytes, self.last) if refines else None
         self.frontier = Frontier(self._close(first))
 
     def _restart(self, turns: Turns) -> bool:
@@ -177,7 +175,7 @@ class Tree:
         start, first = time.monotonic(), self.first
         if self.notes is None:  # else the tree that grows anew has to prove what is closed already, too
             first = first[torch.isin(first.clause, torch.cat([part.clause for part in self._open()]))]
-        found = self.restart(self.relaxed, first, turns.seconds)
+        found = self.restart(self.relaxed, first, turns.seconds, self.work)
         turns.after(start)
         if found is not None:
             self._begin(*found)

@@ -160,7 +160,7 @@ class Cuts:
         form, weight, tried = bounds.form, None, narrow(boxes)
         if form is not None and len(keep):
             base, coefficient = form.base[:, keep], form.coefficient[:, keep]
-            clause = self.clause.repeat(len(base) // len(rows))
+            clause = form.clause(self.clause)
             self._attack(boxes, coefficient, base, clause)
             self._descend(boxes)
             before, boxes = boxes, clipped(boxes, base, coefficient, clause, once=self.growth is not None)

@@ -24,24 +24,23 @@ class Restart:
     `sweeps` are the ones that a certificate needs, where one is `recorded`."""
 
     problem: Problem
-    work: Work
     branching: Branching
     roots: Callable[[Relaxed, Tensor], Domains]
     recorded: bool
     sweeps: list[Sweep] = field(default_factory=list)
     rounds: int = ROUNDS
 
-    def __call__(self, relaxed: Relaxed, first: Domains, seconds: float) -> tuple[Relaxed, Domains] | None:
+    def __call__(self, relaxed: Relaxed, first: Domains, seconds: float, work: Work) -> tuple[Relaxed, Domains] | None:
         """The question and its roots `first` after sweeps of up to `seconds` each, if these are worth it."""
         gained, total, sweeps = 1.0, 0.0, list(self.sweeps)
-        while relaxed.sites and gained > GOOD and not self.work.late():
+        while relaxed.sites and gained > GOOD and not work.late():
             sweep = Sweep(LIMIT - sum(known.bytes for known in sweeps)) if self.recorded else None
             sweeps += [sweep] if sweep is not None else []
-            relaxed, before = self._swept(relaxed, first, seconds, sweep), first
+            relaxed, before = self._swept(relaxed, first, seconds, work, sweep), first
             first = self.roots(relaxed, first.clause)
             gained = float((1 - first.bound / before.bound.clamp(max=-1e-30)).clamp(0, 1).mean())
             total += (1 - total) * gained
-            self.work.note(f"intervals sharpened, roots lack {gained:.0%} less")
+            work.note(f"intervals sharpened, roots lack {gained:.0%} less")
             if bool((first.bound > 0).all()):
                 break
         if total <= WORTH:
@@ -49,10 +48,10 @@ class Restart:
         self.sweeps = sweeps
         return relaxed, first
 
-    def _swept(self, relaxed: Relaxed, first: Domains, seconds: float, sweep: Sweep | None) -> Relaxed:
+    def _swept(self, relaxed: Relaxed, first: Domains, seconds: float, work: Work, sweep: Sweep | None) -> Relaxed:
         """The question within tighter intervals."""
-        work = replace(self.work, deadline=time.monotonic() + min(seconds, self.work.seconds / 2))
+        work = replace(work, deadline=time.monotonic() + min(seconds, work.seconds / 2))
         scores = self.branching.scores(relaxed, relaxed.view(first)).sum(0).cpu()
         table = Sharpening(self.rounds)(relaxed, scores, work, sweep)
         self.rounds *= 2
-        return Relaxed(self.problem, table, self.work.dtype, self.work.deployed, self.work.device)
+        return Relaxed(self.problem, table, work.dtype, work.deployed, work.device)
