@@ -14,7 +14,7 @@ from verifier.complete.record import Recorder
 from verifier.errors import InputError, InvalidModel
 from verifier.formats.selfcheck import check_against
 from verifier.model import Model
-from verifier.plan import plan
+from verifier.plan import Plan, plan
 from verifier.problem import Problem
 from verifier.properties import Specification
 from verifier.properties.expression import Formula
@@ -108,7 +108,7 @@ def verify_each(
     region: Region,
     specification: Specification | Formula,
     *,
-    method: str = "auto",
+    method: Plan = "auto",
     timeout: float = 60.0,
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
@@ -122,7 +122,8 @@ def verify_each(
 
     Args:
         model, region, specification: as for `verify`; their batch axes belong together.
-        method: `auto`, or one of the names of `verifier.plan.PLANS`.
+        method: a name that `--method` takes, or stages with their own parameters that run in turn, as
+            `(Pgd(steps=50), Bab(batch=64))`.
         timeout: seconds of work for one input.
         device, dtype: where and in what to search; proofs are always float64 on the CPU.
         seed: of the attack.

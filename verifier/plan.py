@@ -12,6 +12,7 @@ from verifier.complete.whole import WholeNumbers
 from verifier.errors import InputError
 
 Stage = Attack | Method | Search
+Plan = str | Stage | tuple[Stage, ...]  # as users give it
 
 PLANS: dict[str, tuple[Stage, ...]] = {
     "auto": (
@@ -46,12 +47,18 @@ PLANS: dict[str, tuple[Stage, ...]] = {
 EXACT = ("milp", "lp", "sdp", "lipschitz")  # imported on use: solvers take a while to load
 
 
-def plan(name: str) -> tuple[Stage, ...]:
-    """The stages that `--method NAME` stands for.
+def plan(method: Plan) -> tuple[Stage, ...]:
+    """The stages that `--method NAME` stands for, or those that are given.
 
     Raises:
         InputError: no such method.
     """
+    if not isinstance(method, str):
+        return method if isinstance(method, tuple) else (method,)
+    return _named(method)
+
+
+def _named(name: str) -> tuple[Stage, ...]:
     if name in PLANS:
         return PLANS[name]
     if name not in EXACT:

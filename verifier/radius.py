@@ -16,7 +16,7 @@ from verifier.api import compare, verify_each
 from verifier.attacks.attack import Attack
 from verifier.errors import InputError
 from verifier.model import Model
-from verifier.plan import plan
+from verifier.plan import Plan, plan
 from verifier.properties import Specification
 from verifier.regions.norm import around, distance
 from verifier.verdict import Falsified, Reason, Unknown, Verified
@@ -106,7 +106,7 @@ def max_radius(
     lower: float = 0.0,
     upper: float = 1.0,
     start: float | None = None,
-    method: str = "auto",
+    method: Plan = "auto",
     timeout: float = 60.0,
     note: Callable[[str], None] = lambda _: None,
     check: bool = True,
@@ -154,7 +154,7 @@ class _Probe:
     note: Callable[[str], None]
     settings: dict[str, Any]
 
-    def __call__(self, wanted: list[tuple[_Search, float]], proving: bool, method: str, timeout: float) -> None:
+    def __call__(self, wanted: list[tuple[_Search, float]], proving: bool, method: Plan, timeout: float) -> None:
         index = torch.tensor([search.index for search, _ in wanted])
         radius = torch.tensor([r for _, r in wanted], dtype=torch.float64)
         self.note(f"{'proof' if proving else 'attack'}, radius {radius.min():.3g} to {radius.max():.3g}")

@@ -20,7 +20,7 @@ from verifier.radius import ABSOLUTE, Radius, max_radius
 from verifier.regions import Region
 from verifier.regions.norm import around
 from verifier.results import Record, digest
-from verifier.verdict import Falsified, Reason, Unknown, Verdict, Verified
+from verifier.verdict import Falsified, Reason, Trust, Unknown, Verdict, Verified
 
 BLOCK = 16  # inputs that are asked about together
 ROWS = 24  # bytes an entry of the property's rows takes while they are built
@@ -159,7 +159,9 @@ class Survey:
             "seconds": seconds,
         }
         if isinstance(verdict, Verified):
-            return Outcome(Record(**common, verdict="verified", bound=verdict.margin, method=verdict.method))
+            word = "" if verdict.trust is Trust.RECHECKED else verdict.trust.value
+            record = Record(**common, verdict="verified", bound=verdict.margin, method=verdict.method, detail=word)
+            return Outcome(record)
         if isinstance(verdict, Falsified):
             record = Record(**common, verdict="falsified", bound=verdict.margin, method=verdict.method)
             return Outcome(_becoming(record, verdict), verdict.witness)
@@ -185,7 +187,9 @@ class Survey:
         record = self._answer(place, label, verdict, far.seconds).record
         record = replace(record, verified_eps=far.verified, broken_eps=_finite(far.broken))
         if far.late and not record.reason:
-            record = replace(record, reason=Reason.TIME.name.lower(), detail="the radii could be nearer to each other")
+            near = "the radii could be nearer to each other"
+            detail = "; ".join(text for text in (record.detail, near) if text)
+            record = replace(record, reason=Reason.TIME.name.lower(), detail=detail)
         if far.witness is None:
             return Outcome(record)
         return Outcome(_becoming(record, far.witness), far.witness.witness)

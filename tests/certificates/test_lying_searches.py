@@ -11,7 +11,6 @@ from laws.certificates import accepted, law_accepted, recorded
 from rejections import BAB, CUTS, asked
 from torch import Tensor
 
-from verifier.attacks.pgd import Pgd
 from verifier.bounding.methods import Crown
 from verifier.complete import input_split
 from verifier.complete.boxes import Boxes
@@ -108,9 +107,8 @@ def test_lying_searches_are_caught(
     """With the lie something is verified that was not proved, and its certificate rejected."""
     assert law_accepted(asked(honest), stage, tmp_path, seconds=30.0) == 1
     with monkeypatch.context() as patch:
-        patch.setattr("verifier.complete.bab.replay", lambda *_: [])
-        patch.setattr("verifier.complete.input_split.replay", lambda problem, x, name: [None] * len(x))
-        patch.setattr(Pgd, "__call__", lambda self, graph, problem, *_: [None] * problem.batch)
+        for room in ("attacks.attack", "complete.probes"):
+            patch.setattr(f"verifier.{room}.replay", lambda problem, x, method: [None] * len(x))
         lie(patch)
         recorder, proved = recorded(asked(margin), stage, 20.0)
     assert proved == [0]

@@ -31,7 +31,7 @@ from verifier.certificates.check import check
 from verifier.certificates.dual import Parts
 from verifier.certificates.numbers import Array
 from verifier.certificates.refined import Forms, Refined
-from verifier.complete.bab import Tree
+from verifier.complete.bab import ActivationSearch
 from verifier.complete.record import Recorder
 from verifier.graph.graph import Graph
 
@@ -43,9 +43,9 @@ def failing() -> tuple[Graph, Entry]:
     """The refined nodes of a search for what is not to be found; nothing else of its proof is complete."""
     problem, recorder = asked(-BROKEN), Recorder()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("verifier.complete.bab.replay", lambda *_: [])
+        patch.setattr("verifier.attacks.attack.replay", lambda problem, x, method: [None] * len(x))
         refines_all(patch)
-        patch.setattr(Tree, "_conclusion", lambda self, _: self._verified(0.0))
+        patch.setattr(ActivationSearch, "_conclusion", lambda self, tree: self._verified(0.0, tree))
         REFINING(problem, replace(work(30.0, 60), record=recorder))
     return problem.model.graph, entry(recorder)
 

@@ -11,7 +11,7 @@ from laws.strategies import examples
 
 from verifier.complete import clip, input_split
 from verifier.complete.boxes import Boxes, whole
-from verifier.complete.clip import Rest, clipped, combined
+from verifier.complete.clip import Remainder, clipped, combined
 from verifier.complete.input_split import InputSplit
 from verifier.complete.pace import LONG, Pace
 from verifier.interval import Interval
@@ -58,7 +58,7 @@ def test_nothing_open_is_cut_off(seed: int, inputs: int, clause: tuple[int, ...]
 @given(seed=SEEDS, inputs=st.integers(1, 4), rows=st.integers(2, 5))
 def test_a_combination_is_below_the_greatest_row(seed: int, inputs: int, rows: int) -> None:
     boxes, base, slope, _ = asked(seed, inputs, (0,) * rows)
-    bound, direction = combined(Rest(boxes.lower, boxes.upper), base, slope)
+    bound, direction = combined(Remainder(boxes.lower, boxes.upper), base, slope)
     x = boxes.lower + boxes.width * torch.rand(POINTS, 3, inputs, dtype=torch.float64)
     best = values(boxes, base, slope, x).amax(1)
     one = values(boxes, bound.unsqueeze(0), direction.unsqueeze(0), x)[:, 0]

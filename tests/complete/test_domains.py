@@ -28,10 +28,10 @@ from test_search_laws import puzzles
 from torch import Generator
 
 from verifier.bounding.methods import Crown, Ibp, Method
+from verifier.bounding.notes import LEVELS, packed, unpacked
 from verifier.bounding.propagate import Options, propagate
 from verifier.complete.boxes import Boxes, whole
 from verifier.complete.clip import clipped
-from verifier.complete.domains import LEVELS, packed, unpacked
 from verifier.graph.build import Builder
 from verifier.graph.graph import Graph, Node
 from verifier.graph.ops.activation import Clip, Relu, Sign

@@ -5,9 +5,10 @@ import torch
 from test_portfolio import network, question
 
 from verifier.attacks.pgd import Pgd
-from verifier.complete import bab, pace
+from verifier.complete import bab, pace, probes
 from verifier.complete.bab import Bab
-from verifier.complete.pace import Rest
+from verifier.complete.pace import Cooldown
+from verifier.complete.probes import RegionProbes
 from verifier.complete.search import Work
 from verifier.problem import Problem
 from verifier.verdict import Falsified, Verdict
@@ -16,16 +17,16 @@ from verifier.verdict import Falsified, Verdict
 def test_a_tenth_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(pace.time, "monotonic", lambda: now[0])
-    rest = Rest(2.0)
-    assert not rest.over()
+    cooldown = Cooldown(2.0)
+    assert not cooldown.over()
     now[0] = 102.0
-    assert rest.over()
+    assert cooldown.over()
     now[0] = 105.0
-    rest.after(102.0)
+    cooldown.after(102.0)
     now[0] = 131.9
-    assert not rest.over()
+    assert not cooldown.over()
     now[0] = 132.0
-    assert rest.over()
+    assert cooldown.over()
 
 
 def test_branch_and_bound_attacks_on_the_side(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,9 +39,9 @@ def test_branch_and_bound_attacks_on_the_side(monkeypatch: pytest.MonkeyPatch) -
         return [found if len(depths) == 3 else None]
 
     monkeypatch.setattr(bab, "PATIENCE", 0.0)
-    monkeypatch.setattr(Rest, "over", lambda self: True)
+    monkeypatch.setattr(Cooldown, "over", lambda self: True)
     monkeypatch.setattr(Pgd, "__call__", attack)
-    monkeypatch.setattr(bab.Tree, "_attack", lambda self, view: None)
+    monkeypatch.setattr(RegionProbes, "minima", lambda self, view: None)
     found = Bab(batch=1)(asked, Work(pace.time.monotonic() + 20.0))[0]
     assert isinstance(found, Falsified)
-    assert depths == [bab.STEPS, 2 * bab.STEPS, 4 * bab.STEPS]
+    assert depths == [probes.STEPS, 2 * probes.STEPS, 4 * probes.STEPS]

@@ -8,7 +8,7 @@ import torch
 from laws.searches import Own, law_points, work
 
 from verifier.bounding.methods import Crown
-from verifier.complete.bab import Bab, Tree
+from verifier.complete.bab import ActivationSearch, Bab
 from verifier.complete.portfolio import NEURONS, Portfolio, shallow
 from verifier.complete.record import Recorder
 from verifier.complete.search import Search, Work
@@ -42,7 +42,7 @@ class Idle(Bab):
 
     tree: Stuck = field(default_factory=lambda: Stuck(-5.0))
 
-    def begin(self, problem: Problem, work: Work) -> Tree:
+    def begin(self, problem: Problem, work: Work) -> ActivationSearch:
         return self.tree  # type: ignore[return-value]
 
 

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from verifier.bounding.methods import Crown
 from verifier.complete import bab, sharpen
-from verifier.complete.bab import Bab
+from verifier.complete.bab import ActivationSearch, Bab
+from verifier.complete.domain_tree import DomainTree
 from verifier.complete.domains import Domains
 from verifier.complete.relaxed import Relaxed
 from verifier.complete.search import Work
@@ -162,13 +163,13 @@ def test_branch_and_bound_starts_again_with_what_was_sharpened(monkeypatch: Patc
     monkeypatch.setattr(bab, "WAIT", 0.0)
     monkeypatch.setattr(bab, "LEAST", 1)
     weak, begun = Bab(root=Crown(), first=1, steps=0, batch=1), list[int]()
-    begin = bab.Tree._begin
+    begin = ActivationSearch._tree
 
-    def begins(self: bab.Tree, asked: Relaxed, first: Domains) -> None:
+    def begins(self: ActivationSearch, *args: object) -> DomainTree:
         begun.append(self.done)
-        begin(self, asked, first)
+        return begin(self, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(bab.Tree, "_begin", begins)
+    monkeypatch.setattr(ActivationSearch, "_tree", begins)
     for seed in range(5):
         asked = Puzzle((5,), MLP, seed, 1.0, "box", 1.0, (0, 1), (), 1e-3).case()
         law_truth(truth(asked), weak(problem(asked), work(5.0, 200))[0])

@@ -9,8 +9,7 @@ from laws.searches import Puzzle
 from laws.strategies import Recipe
 
 from verifier.attacks import attack
-from verifier.complete import bab, input_split
-from verifier.complete.exact import question
+from verifier.complete import probes
 
 MLP = ("linear", "relu", "linear", "relu")
 Patch = pytest.MonkeyPatch
@@ -56,6 +55,6 @@ class Blind:
 
     def __call__(self, *args: Any) -> Any:
         with pytest.MonkeyPatch.context() as patch:
-            for room in (attack, bab, input_split, question):
+            for room in (attack, probes):
                 patch.setattr(room, "replay", lambda problem, x, method: [None] * len(x))
             return self.search(*args)  # type: ignore[operator]

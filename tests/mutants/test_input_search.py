@@ -138,7 +138,7 @@ def test_halves_that_leave_out_the_middle(monkeypatch: Patch) -> None:
 
 def test_boxes_too_small_to_be_cut_are_forgotten(monkeypatch: Patch) -> None:
     def mutate() -> None:
-        monkeypatch.setattr(input_split.Cuts, "_stuck", lambda self, boxes: None)
+        monkeypatch.setattr(input_split.InputSearch, "_stuck", lambda self, boxes: None)
 
     point = replace(puzzle(0, margin=-0.01), region="point")
     fails(lambda: law_nothing_verified(point.problem(), Blind(SEARCHES["input-split"])), mutate)  # type: ignore[arg-type]

@@ -25,8 +25,8 @@ from verifier.bounding.methods import Crown
 from verifier.bounding.propagate import Options, propagate
 from verifier.complete import bab, relaxed
 from verifier.complete.bab import Bab
+from verifier.complete.domain_tree import DomainTree
 from verifier.complete.domains import Domains
-from verifier.complete.frontier import Frontier
 from verifier.complete.relaxed import Relaxed
 from verifier.complete.search import Proved, Work
 from verifier.complete.walks import Walks
@@ -187,14 +187,8 @@ def test_the_proof_is_skipped(monkeypatch: Patch) -> None:
 
 
 def test_leaves_that_stay_open_are_forgotten(monkeypatch: Patch) -> None:
-    conclusion = bab.Tree._conclusion
-
-    def forgetful(self: Any, frontier: Domains) -> Any:
-        self.stuck = None
-        return conclusion(self, frontier)
-
     def mutate() -> None:
-        monkeypatch.setattr(bab.Tree, "_conclusion", forgetful)
+        monkeypatch.setattr(DomainTree, "_stay", lambda self, leaf: None)
 
     small = [replace(puzzle(seed, ("linear", "linear"), margin=-0.01), clause=(0,)) for seed in range(8)]
 
@@ -206,12 +200,10 @@ def test_leaves_that_stay_open_are_forgotten(monkeypatch: Patch) -> None:
 
 
 def test_what_the_time_left_open_is_forgotten(monkeypatch: Patch) -> None:
-    conclusion = bab.Tree._conclusion
-
     def mutate() -> None:
-        monkeypatch.setattr(bab.Tree, "_conclusion", lambda self, frontier: conclusion(self, Frontier(nothing)))
+        monkeypatch.setattr(DomainTree, "open", lambda self: iter(()))
 
-    asked, nothing = puzzle(1).problem(), torch.empty(0)
+    asked = puzzle(1).problem()
     fails(lambda: law_points(asked, Blind(Bab())(asked, work(2.0, 1))), mutate)
 
 

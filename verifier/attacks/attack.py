@@ -63,6 +63,18 @@ def replay(problem: Problem, x: Tensor, method: str) -> list[Falsified | None]:
     return answers
 
 
+def replay_least(
+    problem: Problem, x: Tensor, y: Tensor, method: str, most: int, near: float = 0.0
+) -> list[tuple[int, Falsified]]:
+    """The counterexamples among up to `most` of the points `x (B, *in)` float32, and their places: those whose outputs
+    `y (B, *out)` give the least margins, none of them above `near`."""
+    margin = problem.specification.margin(problem.specification.values(y))
+    hits = (~(margin > near)).nonzero().flatten()
+    hits = hits[margin[hits].argsort()][:most]
+    answers = replay(problem.select(hits), x[hits], method) if len(hits) else []
+    return [(i, answer) for i, answer in zip(hits.tolist(), answers, strict=True) if answer is not None]
+
+
 def doubles(outputs: np.ndarray, shape: tuple[int, ...]) -> Tensor:
     """An engine's outputs as `(N, *out)` float64."""
     return torch.from_numpy(np.asarray(outputs)).double().reshape(len(outputs), *shape)

@@ -47,11 +47,8 @@ def optimise(
             note(shares := {name: choice.packed() for name, choice in choices.items()})
             slopes = {name: _sloped(state, name, sides) for name, sides in shares.items()}
         lines = {name: state.choose(name, chosen) for name, chosen in slopes.items()}
-        known = {name: state.losses[name] for name in lines}
-        state.losses.update({name: torch.maximum(known[name], state.loss(name, lines[name])) for name in lines})
-        proved = state.backward(lines).bound(start, Dense(rows.to(like)))
-        state.losses.update(known)
-    return proved
+        losses = {name: torch.maximum(state.losses[name], state.loss(name, line)) for name, line in lines.items()}
+        return state.backward(lines, losses=losses).bound(start, Dense(rows.to(like)))
 
 
 def _sloped(state: State, name: str, shares: Mapping[str, Tensor]) -> Slopes:

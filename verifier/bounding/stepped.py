@@ -19,7 +19,7 @@ from verifier.graph.ops.shape import Pad, Reshape
 from verifier.problem import Problem
 from verifier.regions import Box, box
 
-STEPS = (Trunc, Floor, Ceil, Round)
+STAIRCASES = (Trunc, Floor, Ceil, Round)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ def _steps(graph: Graph) -> list[Node]:
             continue
         if isinstance(node.op, Affine) and node.op.moves and not isinstance(node.op, Pad):
             moved.add(node.name)
-        elif isinstance(node.op, STEPS) and (not found or type(node.op) is type(found[0].op)):
+        elif isinstance(node.op, STAIRCASES) and (not found or type(node.op) is type(found[0].op)):
             found.append(node)
     while found:
         names = {node.name for node in found}

@@ -6,10 +6,10 @@ from verifier.certificates.curved import Curved
 from verifier.certificates.numbers import Array, Numbers
 from verifier.certificates.rule import Lines, Range, Rule, least, most
 from verifier.certificates.softmax import Share
-from verifier.certificates.steps import STEPS, Steps
+from verifier.certificates.steps import Steps
 from verifier.errors import UnsupportedModel
 from verifier.graph.op import Op
-from verifier.graph.ops.activation import Abs, Clip, LeakyRelu, Relu
+from verifier.graph.ops.activation import Abs, Clip, LeakyRelu, Relu, Step
 from verifier.graph.ops.pool import Max
 from verifier.graph.ops.product import Product
 from verifier.graph.ops.softmax import Softmax
@@ -199,4 +199,4 @@ def rule(op: Op, shape: tuple[int, ...], numbers: Numbers) -> Rule:
             return Pair(op, shape, numbers)
         case Softmax():
             return Share(op, shape, numbers)
-    return Steps(op, shape, numbers) if isinstance(op, STEPS) else Curved(op, shape, numbers)
+    return Steps(op, shape, numbers) if isinstance(op, Step) else Curved(op, shape, numbers)

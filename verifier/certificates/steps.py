@@ -9,7 +9,6 @@ from verifier.errors import UnsupportedModel
 from verifier.graph.op import Op
 from verifier.graph.ops.activation import Ceil, Floor, NonZero, Positive, Round, Sign, Trunc
 
-STEPS = Sign | Floor | Ceil | Round | Trunc | Positive | NonZero
 STEEPEST = 4.0  # of slopes that shares speak of
 Jump = tuple[Array, Array, Array]
 

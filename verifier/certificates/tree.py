@@ -10,10 +10,9 @@ from verifier.certificates.numbers import Array
 
 @dataclass(frozen=True, eq=False)
 class Tree:
-    """`T` nodes, the first `roots` without parents. An inner node cuts `place (T,)` at `point (T,)`: child `at_most`
+    """`T` nodes, roots first. An inner node cuts `place (T,)` at `point (T,)`: child `at_most`
     holds what is at most the point there, `at_least` the rest, both with the point itself. Leaves have place -1."""
 
-    roots: int
     place: Array
     point: Array
     at_most: Array
@@ -50,4 +49,4 @@ def read(value: Reader, roots: int, places: int) -> Tree:
         raise value.wrong("it is no tree: some node is no child of exactly one other")
     if (children <= own).any():
         raise value.wrong("it is no tree: a child comes before its parent")
-    return Tree(roots, place, point, at_most, at_least)
+    return Tree(place, point, at_most, at_least)

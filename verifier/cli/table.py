@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from verifier.cli.progress import duration
 from verifier.results import Record
-from verifier.verdict import Reason
+from verifier.verdict import Reason, Trust
 
 FEW = 20  # inputs that get a line each
 MANY = 15  # inputs that a list names
@@ -48,7 +48,7 @@ def _inputs(records: Sequence[Record], named: Callable[[int | None], str], far: 
 
 def _remark(record: Record, named: Callable[[int | None], str]) -> str:
     short = "" if "\n" in record.detail else record.detail  # a list of operators is told once, below
-    parts = [f"{record.reason}: {short}" if record.reason and short else record.reason]
+    parts = [": ".join(text for text in (record.reason, short) if text)]
     if record.becomes is not None:
         parts = [f"{named(record.label)} -> {named(record.becomes)}", record.witness, *parts]
     return "  ".join(part for part in parts if part)
@@ -63,7 +63,11 @@ def _counts(records: Sequence[Record], total: int, own_labels: bool) -> str:
         rows.append(["natural accuracy", "", "", "labels are the model's own"])
     else:
         rows.append(_share("natural accuracy", right, judged))
-    rows += [_share(verdict, count[verdict], len(records)) for verdict in ("verified", "falsified", "unknown")]
+    rows.append(_share("verified", count["verified"], len(records)))
+    word = Trust.SOLVER.value
+    if believed := sum(record.verdict == "verified" and word in record.detail for record in records):
+        rows.append(["  of these", str(believed), "", word])
+    rows += [_share(verdict, count[verdict], len(records)) for verdict in ("falsified", "unknown")]
     reasons = Counter(record.reason for record in records if record.verdict == "unknown")
     rows += [[f"  {reason}", str(n), "", _meaning(reason)] for reason, n in reasons.most_common()]
     rows += [_share(verdict, count[verdict], len(records)) for verdict in ("misclassified", "error") if count[verdict]]

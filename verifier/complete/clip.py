@@ -19,7 +19,7 @@ STEPS, RATE = 12, 2.0  # of the weights of a clause's rows
 
 
 @dataclass(frozen=True, eq=False)
-class Rest:
+class Remainder:
     """Of `N` boxes the part `lower`, `upper (N, n)` in which all rows of one clause may be broken; empty where they
     cross."""
 
@@ -42,14 +42,14 @@ def clipped(boxes: Boxes, base: Tensor, coefficient: Tensor, clause: Tensor, onc
         once: only what a checker finds as well.
     """
     shape, slope = boxes.lower.shape, flat(coefficient, 2)
-    whole = Rest(flat(boxes.lower, 1), flat(boxes.upper, 1))
+    whole = Remainder(flat(boxes.lower, 1), flat(boxes.upper, 1))
     low, high, open_ = whole.upper.clone(), whole.lower.clone(), boxes.open.clone()
     for k in range(open_.shape[1]):
         at, mine = open_[:, k].nonzero().flatten(), (clause == k).nonzero().flatten()
         if not len(at):
             continue
         rows = mine.unsqueeze(1), at
-        rest = remaining(Rest(whole.lower[at], whole.upper[at]), base[rows], slope[rows], once)
+        rest = remaining(Remainder(whole.lower[at], whole.upper[at]), base[rows], slope[rows], once)
         if not once:
             open_[at, k] = ~rest.empty
         keep = open_[at, k].unsqueeze(1)
@@ -58,7 +58,7 @@ def clipped(boxes: Boxes, base: Tensor, coefficient: Tensor, clause: Tensor, onc
     return replace(boxes, lower=low.reshape(shape), upper=high.reshape(shape), open=open_)
 
 
-def remaining(whole: Rest, base: Tensor, slope: Tensor, once: bool) -> Rest:
+def remaining(whole: Remainder, base: Tensor, slope: Tensor, once: bool) -> Remainder:
     """What rows `base (S, N)`, `slope (S, N, n)` of one clause leave of boxes."""
     if len(base) > 1 and not once:
         best, direction = combined(whole, base, slope)
@@ -71,18 +71,18 @@ def remaining(whole: Rest, base: Tensor, slope: Tensor, once: bool) -> Rest:
         low = torch.where(slope < 0, -up(room - rest.upper, 2), rest.lower).amax(0)
         gone = (now > 0).any(0).unsqueeze(1)
         lower, upper = torch.maximum(low, rest.lower), torch.minimum(high, rest.upper)
-        rest = Rest(torch.where(gone, torch.inf, lower), torch.where(gone, -torch.inf, upper))
+        rest = Remainder(torch.where(gone, torch.inf, lower), torch.where(gone, -torch.inf, upper))
     return rest
 
 
-def raised(whole: Rest, rest: Rest, base: Tensor, slope: Tensor) -> Tensor:
+def raised(whole: Remainder, rest: Remainder, base: Tensor, slope: Tensor) -> Tensor:
     """The rows' bounds `(S, N)` in what is left of the boxes: there the ends where they are least have moved."""
     moved = torch.where(slope > 0, rest.lower - whole.lower, whole.upper - rest.upper)
     gain = torch.where(slope != 0, slope.abs() * moved, 0.0).sum(2)
     return lessened(base + gain, gain + base.abs(), slope.shape[2])
 
 
-def combined(whole: Rest, base: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
+def combined(whole: Remainder, base: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
     """A combination of rows with weights of at least zero, its `base (N,)` and `slope (N, n)`: where all rows can be
     broken at once, it can. Weights are guesses: a few steps upwards on the least value of the combination."""
     width = whole.upper - whole.lower

@@ -3,10 +3,10 @@
 from verifier.bounding.methods import AlphaCrown
 from verifier.graph.graph import Graph
 from verifier.graph.op import Affine, Input
-from verifier.graph.ops.activation import Abs, Ceil, Clip, Floor, LeakyRelu, Relu, Round, Sign
+from verifier.graph.ops.activation import Abs, Clip, LeakyRelu, Relu, Step
 from verifier.graph.ops.pool import Max
 
-STRAIGHT = (Affine, Input, Relu, LeakyRelu, Clip, Abs, Max, Sign, Floor, Ceil, Round)
+STRAIGHT = (Affine, Input, Relu, LeakyRelu, Clip, Abs, Max, Step)
 
 
 def bends(graph: Graph) -> bool:

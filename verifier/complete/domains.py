@@ -8,10 +8,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from verifier.bounding.notes import LEVELS, packed, unpacked
-
-__all__ = ["LEVELS", "Domains", "packed", "roots", "unpacked"]  # shares of a domain are bytes as notes are
-
 
 @dataclass(frozen=True, eq=False)
 class Domains:

@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from verifier.attacks.attack import replay
-from verifier.attacks.pgd import Pgd
 from verifier.bounding.methods import Crown, Method, Zonotope
 from verifier.bounding.notes import Notes
-from verifier.bounding.propagate import Bounds, Options, propagate
+from verifier.bounding.propagate import Bounds, propagate
 from verifier.complete.boxes import Boxes, whole
 from verifier.complete.clip import clipped
 from verifier.complete.curved import bends
+from verifier.complete.cutting import axis, narrow, weights
 from verifier.complete.frontier import Frontier
 from verifier.complete.growth import Inputs
 from verifier.complete.narrow import Narrow, narrowed
-from verifier.complete.pace import Pace, Rest
+from verifier.complete.pace import Cooldown, Pace
+from verifier.complete.probes import BoxProbes
 from verifier.complete.search import Search, Work
 from verifier.graph.graph import Graph
 from verifier.graph.op import Affine, Input
@@ -31,15 +31,13 @@ from verifier.numerics import flat
 from verifier.problem import Problem
 from verifier.regions import Box
 from verifier.regions.box import Inner
-from verifier.verdict import Falsified, Reason, Unknown, Verdict, Verified
+from verifier.verdict import Reason, Unknown, Verdict, Verified
 
-ATTACKED = 32  # boxes in which an attack starts
 COPIES = 16  # numbers of each entry of the network that a box takes while it is bounded
 MANY, FORWARDS = 2000, 4  # neurons, and inputs that vary, from and up to which bounds go forwards
 KEPT = 4096  # entries of a box's intervals, at most
 START = 64  # boxes of the first round
-EVEN = 0.1  # of the mean effect of all inputs, added to each: what bends inside is not seen in a row's coefficients
-NARROW = 2.0**-40  # of a box's magnitude: beyond that cutting proves nothing
+MOST_CUTS = 6  # of a box in a round
 
 
 @dataclass(frozen=True)
@@ -59,30 +57,29 @@ class InputSplit(Search):
         run.write([i for i, verdict in enumerate(verdicts) if isinstance(verdict, Verified)])
         return verdicts
 
-    def begin(self, problem: Problem, work: Work) -> "Cuts":
+    def begin(self, problem: Problem, work: Work) -> "InputSearch":
         """A run over boxes that can be interrupted."""
         plain = work.record is not None or work.deployed is not None  # both are about the network as it is
-        return Cuts(self, problem, work, None if plain else narrowed(problem))
+        return InputSearch(self, problem, work, None if plain else narrowed(problem))
 
 
-class Cuts:
+class InputSearch:
     """One run: the boxes still open, and what is known of each question."""
 
     def __init__(self, method: InputSplit, asked: Problem, work: Work, narrow: Narrow | None) -> None:
         problem = asked if narrow is None else narrow.problem
-        self.method, self.asked, self.problem, self.work, self.narrow = method, asked, problem, work, narrow
+        self.method, self.asked, self.problem, self.work = method, asked, problem, work
         self.clause = torch.tensor(problem.specification.clause)
         self.frontier = Frontier(whole(problem.region.box(), int(self.clause.max()) + 1))
         self.bound = method.bound or (suited(problem) if work.record is None else Crown())  # the checker walks back
         self.kept = kept(problem.model.graph)
         self.grounded = not bends(problem.model.graph)
         self.growth = Inputs(problem.batch) if work.record is not None else None
-        self.found: dict[int, Falsified] = {}
+        self.probes = BoxProbes(asked, narrow, work, method.name)
         self.margin = torch.full((problem.batch,), torch.inf, dtype=torch.float64)  # the least that was proved
         self.stuck = torch.zeros(problem.batch, dtype=torch.bool)
         self.stuck_bound = torch.full((problem.batch,), torch.inf, dtype=torch.float64)
-        self.graph = asked.model.graph.to(torch.float32)
-        self.rest, self.generator = Rest(), torch.Generator().manual_seed(work.seed)
+        self.cooldown = Cooldown()
         self.done, self.pace = 0, Pace(START, min(method.batch, limit(problem, work)))
 
     def until(self, deadline: float) -> list[Verdict]:
@@ -113,7 +110,7 @@ class Cuts:
 
     def _run(self) -> None:
         while len(self.frontier) and not self.work.late() and self.done < self.work.domains:
-            if self.found and (self.work.together or len(self.found) == self.problem.batch):
+            if self.probes.found and (self.work.together or len(self.probes.found) == self.problem.batch):
                 return
             start = time.monotonic()
             taken = self.frontier.pop(min(self.pace.size, self.work.domains - self.done))
@@ -133,7 +130,8 @@ class Cuts:
             best = best.scatter_reduce(0, boxes.owner, boxes.bound, "amin")
             for i in boxes.owner.tolist():
                 open_[i] += 1
-        return [self.found.get(i) or self._verdict(i, open_[i], float(best[i])) for i in range(self.problem.batch)]
+        found = self.probes.found
+        return [found.get(i) or self._verdict(i, open_[i], float(best[i])) for i in range(self.problem.batch)]
 
     def _verdict(self, i: int, open_: int, best: float) -> Verdict:
         if not open_ and not self.stuck[i]:
@@ -161,15 +159,14 @@ class Cuts:
         if form is not None and len(keep):
             base, coefficient = form.base[:, keep], form.coefficient[:, keep]
             clause = form.clause(self.clause)
-            self._attack(boxes, coefficient, base, clause)
-            self._descend(boxes)
+            self._attack(boxes, base, coefficient, clause)
             before, boxes = boxes, clipped(boxes, base, coefficient, clause, once=self.growth is not None)
             less = flat(boxes.width < before.width, 1).any(1) | (boxes.open != before.open).any(1)
             self._proved(boxes.owner[less], 0.0)  # by how much, clipping can't say
             some = boxes.open.any(1) & ~boxes.empty
-            boxes, tried, weight = boxes[some], tried[some], self._weight(boxes, rows, coefficient)[some]
+            boxes, tried, weight = boxes[some], tried[some], weights(boxes, self.clause, rows, coefficient)[some]
         self._stuck(boxes[tried])
-        kept = ~tried & torch.tensor([i not in self.found for i in boxes.owner.tolist()], dtype=torch.bool)
+        kept = ~tried & torch.tensor([i not in self.probes.found for i in boxes.owner.tolist()], dtype=torch.bool)
         return self._cut(boxes[kept], None if weight is None else weight[kept])
 
     def _part(self, boxes: Boxes) -> Problem:
@@ -178,21 +175,9 @@ class Cuts:
         return Problem(whole.model, Box(outer, Inner(boxes.lower, boxes.upper)), whole.specification)
 
     def _bounds(self, problem: Problem, notes: Notes | None, boxes: Boxes) -> Bounds | None:
-        work = self.work
-        options = Options(
-            torch.float64,
-            "cpu",
-            work.bytes,
-            True,
-            stop=work.late,
-            deployed=work.deployed,
-            notes=notes,
-            known=boxes.known,
-            bands=notes is None,
-            grounded=self.grounded,
-        )
+        options = self.work.proof(notes=notes, known=boxes.known, bands=notes is None, grounded=self.grounded)
         bounds = propagate(problem.model.graph, problem.region, self.bound, problem.specification, options)
-        return None if work.late() else bounds
+        return None if self.work.late() else bounds
 
     def _close(self, boxes: Boxes, problem: Problem, rows: Tensor) -> Boxes:
         """Without the clauses that are proved, and with the boxes' bounds."""
@@ -206,86 +191,36 @@ class Cuts:
         values = torch.as_tensor(margin, dtype=torch.float64).expand(len(owner))
         self.margin = self.margin.scatter_reduce(0, owner, values, "amin")
 
-    def _attack(self, boxes: Boxes, coefficient: Tensor, rows: Tensor, clause: Tensor) -> None:
-        """Try the corner where the worst row is least by its linear bound, and the centre."""
-        worst = torch.where(boxes.open.T[clause], rows, torch.inf).argmin(0)
-        slope = coefficient[worst, torch.arange(len(boxes))]
-        corner = torch.where(slope > 0, boxes.lower, boxes.upper)
-        asked = self.asked.select(boxes.owner)
-        for place in (corner, (boxes.lower + boxes.upper) / 2):
-            x = asked.region.project(self._inputs(place).float())
-            y = self.graph(x).double()
-            margin = asked.specification.margin(asked.specification.values(y))
-            hits = (margin <= 0).nonzero().flatten()
-            hits = hits[margin[hits].argsort()][:16]
-            if len(hits):
-                self._found(boxes.owner[hits], replay(asked.select(hits), x[hits], self.method.name))
-
-    def _descend(self, boxes: Boxes) -> None:
-        """Now and then an attack within the worst boxes: a tenth of the time at most."""
+    def _attack(self, boxes: Boxes, base: Tensor, coefficient: Tensor, clause: Tensor) -> None:
+        """Where the worst rows are least by their linear bounds; and now and then from within the worst boxes."""
+        worst = torch.where(boxes.open.T[clause], base, torch.inf).argmin(0)
+        self.probes.corners(boxes, coefficient[worst, torch.arange(len(boxes))])
         start = time.monotonic()
-        if not self.rest.over():
-            return
-        worst = boxes[boxes.bound.argsort()[:ATTACKED]]
-        asked = self.asked.select(worst.owner)
-        whole = asked.region.box()
-        lower = torch.minimum(torch.maximum(self._inputs(worst.lower), whole.lower), whole.upper)
-        upper = torch.minimum(torch.maximum(self._inputs(worst.upper), lower), whole.upper)
-        part = replace(asked, region=Box(Interval(lower, upper), Inner(lower, upper)))
-        with torch.enable_grad():
-            points = Pgd(steps=12, restarts=1).propose(self.graph, part, self.generator, self.work.late)
-        self._found(worst.owner, replay(asked, asked.region.project(points.detach().float()), self.method.name))
-        self.rest.after(start)
-
-    def _inputs(self, x: Tensor) -> Tensor:
-        """Points of the boxes as inputs of the network."""
-        return x if self.narrow is None else self.narrow.inputs(x, self.asked.region.shape)
-
-    def _found(self, owner: Tensor, answers: list[Falsified | None]) -> None:
-        for i, answer in zip(owner.tolist(), answers, strict=True):
-            if answer is not None:
-                self.found.setdefault(i, answer)
-
-    def _weight(self, boxes: Boxes, rows: Tensor, coefficient: Tensor) -> Tensor:
-        """How much each input moves the best row of the open clauses, per unit: `(N, n)`."""
-        weight = torch.zeros_like(flat(boxes.lower, 1))
-        for k in range(boxes.open.shape[1]):
-            mine = (self.clause == k).nonzero().flatten()
-            best = mine[rows[mine].argmax(0)]
-            slope = flat(coefficient[best, torch.arange(len(boxes))], 1).abs()
-            weight = weight + slope * boxes.open[:, k].unsqueeze(1)
-        return weight
+        if self.cooldown.over():
+            self.probes.descend(boxes, self.work.late)
+            self.cooldown.after(start)
 
     def _cut(self, boxes: Boxes, weight: Tensor | None) -> Boxes:
         """Cut along the input with the greatest effect, once at least, and again while the boxes are few."""
-        for again in range(6):
+        for again in range(MOST_CUTS):
             if not len(boxes) or (again and 2 * len(boxes) > self.pace.size):
                 return boxes
-            effect = width = flat(boxes.width, 1)
-            if weight is not None:
-                effect = width * (weight + EVEN * weight.mean(1, keepdim=True) + torch.finfo(width.dtype).tiny)
-                weight = weight.repeat(2, 1)
-            boxes = self._halved(boxes, effect.argmax(1))
+            boxes = self._halved(boxes, axis(boxes, weight))
+            weight = None if weight is None else weight.repeat(2, 1)
         return boxes
 
-    def _halved(self, boxes: Boxes, axis: Tensor) -> Boxes:
-        halves = boxes.halves(axis)
+    def _halved(self, boxes: Boxes, at: Tensor) -> Boxes:
+        halves = boxes.halves(at)
         if self.growth is None:
             return halves
-        middle = flat(halves.upper, 1)[: len(boxes)].gather(1, axis.unsqueeze(1))[:, 0]
-        return replace(halves, node=self.growth.cut(boxes.node, axis, middle))
+        middle = flat(halves.upper, 1)[: len(boxes)].gather(1, at.unsqueeze(1))[:, 0]
+        return replace(halves, node=self.growth.cut(boxes.node, at, middle))
 
     def _stuck(self, boxes: Boxes) -> None:
         """These were too narrow to be cut when they were bounded. Others that clipping left that narrow are bounded
         again: a bound that lacks next to nothing leaves next to nothing."""
         self.stuck[boxes.owner] = True
         self.stuck_bound = self.stuck_bound.scatter_reduce(0, boxes.owner, boxes.bound, "amin")
-
-
-def narrow(boxes: Boxes) -> Tensor:
-    """Which boxes are too narrow to be cut, `(N,)`."""
-    size = flat(torch.maximum(boxes.lower.abs(), boxes.upper.abs()), 1)
-    return (flat(boxes.width, 1) <= NARROW * size).all(1)
 
 
 def kept(graph: Graph) -> tuple[str, ...]:

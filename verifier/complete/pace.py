@@ -27,7 +27,7 @@ class Pace:
             self.size = max(self.size // 2, 1)
 
 
-class Rest:
+class Cooldown:
     """For what may take a tenth of the time: after each turn it rests nine times as long, and before the first `first`
     seconds."""
 
@@ -44,13 +44,12 @@ class Rest:
 
 
 class Turns:
-    """For what interrupts a search: the first turn comes after `first` seconds if the search is ripe for it, after
-    `last` in any case, and may take `seconds`. The search then goes on for as long as a turn took, and each turn may
-    take twice as long as the one before."""
+    """When a search is interrupted, and for how long: first after `first` seconds if it is ripe, else after `last`. A
+    turn may take `seconds`, the next one twice as many. In between the search goes on for as long as a turn took."""
 
     def __init__(self, first: float, last: float, seconds: float) -> None:
         now = time.monotonic()
-        self.first, self.last, self.seconds, self.number = now + first, now + last, seconds, 0
+        self.first, self.last, self.seconds = now + first, now + last, seconds
 
     def due(self, ripe: bool) -> bool:
         now = time.monotonic()
@@ -60,4 +59,4 @@ class Turns:
         """The turn began at `start`, and is over."""
         now = time.monotonic()
         self.first = self.last = now + (now - start)
-        self.seconds, self.number = 2 * self.seconds, self.number + 1
+        self.seconds *= 2

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from verifier.complete.bab import Bab, Tree
+from verifier.complete.bab import ActivationSearch, Bab
 from verifier.complete.curved import bends
 from verifier.complete.input_split import InputSplit
 from verifier.complete.search import Search, Work, skipped
@@ -70,7 +70,7 @@ class _Turns:
     def __init__(self, method: Portfolio, problem: Problem, work: Work) -> None:
         self.method, self.problem, self.work = method, problem, work
         self.best = -torch.inf  # the least bound of what is open, after the last turn
-        self.trees: dict[int, Tree] = {}
+        self.begun: dict[int, ActivationSearch] = {}
 
     def schedule(self) -> Iterator[tuple[Turn, float]]:
         """Whose turn it is, and when it ends. Where LPs are small, and exact but for what is cut, a few of them may be
@@ -99,15 +99,15 @@ class _Turns:
             if self.over(verdicts | answers):
                 break
             left = len(open_) - count
-            tree = self.trees.pop(i, None) or self._tree(i, left)
+            search = self.begun.pop(i, None) or self._begin(i, left)
             now = time.monotonic()
-            answer = tree.until(now + max(0.0, deadline - now) / left, sharpens)
+            answer = search.until(now + max(0.0, deadline - now) / left, sharpens)
             if isinstance(answer, Unknown) and deadline < self.work.deadline:
-                self.trees[i] = tree  # for the next turn
+                self.begun[i] = search  # for the next turn
             answers[i] = better(verdicts.get(i), answer)
         return answers
 
-    def _tree(self, i: int, left: int) -> Tree:
+    def _begin(self, i: int, left: int) -> ActivationSearch:
         """For the first of `left` questions."""
         work = self.method.activations.share(self.work, left)
         return self.method.activations.begin(self.problem.select(torch.tensor([i])), work)

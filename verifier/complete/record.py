@@ -51,8 +51,8 @@ class Recorder:
         """One question was proved by a tree over activations, after `sweeps` of sharpening, or at its root."""
         if growth is None:
             return self.bounds(problem, notes, [0])
-        if growth.bytes + sum(sweep.bytes for sweep in sweeps) > LIMIT:
-            return self.skip(1, TOO_LARGE.format(LIMIT >> 20))
+        if growth.bytes + sum(sweep.bytes for sweep in sweeps) > self.limit:
+            return self.skip(1, TOO_LARGE.format(self.limit >> 20))
         proof = {"kind": "activations", **noted(notes, [0])}
         sharpened = {"sharpened": [sweep.written() for sweep in sweeps]} if sweeps else {}
         return self._add(problem, [0], notes, proof | sharpened | {"search": growth.written()})

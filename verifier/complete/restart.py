@@ -14,7 +14,6 @@ from verifier.complete.search import Work
 from verifier.complete.sharpen import Sharpening
 from verifier.problem import Problem
 
-ROUNDS = 24  # of the first sweep: each has twice as many as the one before, which as many would find again
 GOOD, WORTH = 0.15, 0.05  # of what the roots' bounds lack: less is not worth another sweep, or starting again
 
 
@@ -28,7 +27,7 @@ class Restart:
     roots: Callable[[Relaxed, Tensor], Domains]
     recorded: bool
     sweeps: list[Sweep] = field(default_factory=list)
-    rounds: int = ROUNDS
+    method: Sharpening = field(default_factory=Sharpening)
 
     def __call__(self, relaxed: Relaxed, first: Domains, seconds: float, work: Work) -> tuple[Relaxed, Domains] | None:
         """The question and its roots `first` after sweeps of up to `seconds` each, if these are worth it."""
@@ -52,6 +51,6 @@ class Restart:
         """The question within tighter intervals."""
         work = replace(work, deadline=time.monotonic() + min(seconds, work.seconds / 2))
         scores = self.branching.scores(relaxed, relaxed.view(first)).sum(0).cpu()
-        table = Sharpening(self.rounds)(relaxed, scores, work, sweep)
-        self.rounds *= 2
+        table = self.method(relaxed, scores, work, sweep)
+        self.method = replace(self.method, rounds=2 * self.method.rounds)  # as many would find the same again
         return Relaxed(self.problem, table, work.dtype, work.deployed, work.device)

@@ -4,9 +4,11 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
+from verifier.bounding.propagate import Options
 from verifier.complete.record import Recorder
 from verifier.graph.graph import Graph
 from verifier.interval import Interval
@@ -53,6 +55,10 @@ class Work:
     note: Callable[[str], None] = lambda _: None
     record: Recorder | None = None
     proved: Proved | None = None
+
+    def proof(self, **more: Any) -> Options:
+        """How bounds are computed that count as proof; with `more` of the options."""
+        return Options(self.dtype, "cpu", self.bytes, proof=True, stop=self.late, deployed=self.deployed, **more)
 
     def late(self) -> bool:
         return time.monotonic() > self.deadline

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from verifier.attacks.attack import replay
 from verifier.bounding.methods import Crown, Method
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.propagate import propagate
 from verifier.bounding.stepped import Stepped, stepped
 from verifier.complete.boxes import Boxes, whole
 from verifier.complete.frontier import Frontier
@@ -98,10 +98,9 @@ class _Run:
     def _closed(self, boxes: Boxes, bound: Method) -> Boxes | None:
         """The boxes that are not proved, with their bounds."""
         work, question = self.work, self.question.problem.select(torch.zeros(len(boxes), dtype=torch.long))
-        options = Options(torch.float64, "cpu", work.bytes, True, stop=work.late, deployed=work.deployed)
         lower, upper = self._inputs(boxes.lower, self.box.lower), self._inputs(boxes.upper, self.box.upper)
         region = Box(Interval(lower, upper), Inner(lower, upper))
-        bounds = propagate(question.model.graph, region, bound, question.specification, options)
+        bounds = propagate(question.model.graph, region, bound, question.specification, work.proof())
         if work.late():
             return None
         assert bounds.rows is not None

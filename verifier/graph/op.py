@@ -17,8 +17,6 @@ from torch import Tensor
 class Op:
     """One operation. Its parameters are its fields; tensors among them are float64, or integer where they index."""
 
-    affine: ClassVar[bool] = False
-
     def forward(self, *args: Tensor) -> Tensor:
         """`(B, *in)` for every argument to `(B, *out)`."""
         raise NotImplementedError
@@ -50,7 +48,6 @@ class Affine(Op):
     output is an entry of an argument or a parameter: nothing is rounded.
     """
 
-    affine: ClassVar[bool] = True
     diagonal: ClassVar[bool] = False
     moves: ClassVar[bool] = False
 

@@ -18,7 +18,7 @@ from verifier.queries.boxes import clipped
 from verifier.queries.networks import Joint
 from verifier.queries.question import Question, Questions, questions
 from verifier.regions.box import Box
-from verifier.verdict import Falsified, Reason, Unknown, Verified
+from verifier.verdict import Falsified, Reason, Trust, Unknown, Verified
 
 Word = Literal["sat", "unsat", "unknown", "timed-out"]
 DEPLOYED = {"float32": torch.float32, "float64": torch.float64}
@@ -71,6 +71,7 @@ class _Run:
         self.settings = replace(settings, together=True, deployed=deployed)
         self.refused = ""  # why a witness was none of the query
         self.bound, self.unknown = torch.inf, Unknown(Reason.LOOSE, -torch.inf, "none")
+        self.trust = Trust.RECHECKED  # the least of all proofs
 
     def left(self) -> float:
         return self.start + self.settings.timeout - time.monotonic()
@@ -126,8 +127,9 @@ class _Run:
         open_ = set(range(batch.problem.batch))
         for done in run(batch.problem, settings, self.note):
             match done.verdict:
-                case Verified(margin=margin):
+                case Verified(margin=margin, trust=trust):
                     self.bound = min(self.bound, margin)
+                    self.trust = self.trust if trust is Trust.RECHECKED else trust
                     open_.discard(done.index)
                 case Falsified() as found:
                     meant = by_entry(batch.joint, batch.meant[done.index])
@@ -153,7 +155,7 @@ class _Run:
             reason = EXACT if holds(self.query, assignment) else f"{EXACT}, {BESIDE}"
             return Answer(word, assignment, -torch.inf, reason, seconds)
         if word == "unsat":
-            return Answer(word, None, self.bound, Verified.__dataclass_fields__["trust"].default.value, seconds)
+            return Answer(word, None, self.bound, self.trust.value, seconds)
         reason = ". ".join(text for text in (self.refused, self.unknown.reason.value, self.unknown.detail) if text)
         return Answer(word, None, self.unknown.best, reason, seconds)
 

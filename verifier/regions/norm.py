@@ -28,8 +28,6 @@ def around(center: Tensor, radius: Tensor | float, norm: str, lower: float, uppe
     """
     if norm not in NORMS:
         raise InputError(f"no norm is called {norm!r}; there are {', '.join(NORMS)}")
-    if isinstance(radius, Tensor) and radius.dim() == 1:
-        radius = radius.reshape(-1, *(1,) * (center.dim() - 1))
     return NORMS[norm](center, radius, lower, upper)
 
 

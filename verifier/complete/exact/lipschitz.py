@@ -11,7 +11,7 @@ import torch
 from scipy import sparse
 
 from verifier.bounding.methods import Crown, Ibp, Method
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.propagate import propagate
 from verifier.complete.exact.builder import Form, Index, ProgramBuilder
 from verifier.complete.exact.encode import ends, moves
 from verifier.complete.exact.matrix import matrices
@@ -158,9 +158,8 @@ class Lipschitz(OneByOne):
 
         graph, asked = problem.model.graph.to(torch.float64, "cpu"), problem.specification.to(torch.float64, "cpu")
         hull, center, scale, spread = around(problem.region.to(torch.float64, "cpu"))
-        options = Options(work.dtype, work.device, work.bytes, proof=True, stop=work.late)
-        table = propagate(graph, hull, self.bounding, None, options).table
-        at_center = propagate(graph, box(center, center), Ibp(), asked, options).rows
+        table = propagate(graph, hull, self.bounding, None, work.proof()).table
+        at_center = propagate(graph, box(center, center), Ibp(), asked, work.proof()).rows
         assert at_center is not None
         deviations = Deviations(graph, table, scale, spread).run()
         rows = flat(asked.rows[:, 0], 1).numpy()

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from verifier.attacks.attack import replay
+from verifier.attacks.attack import replay_least
 from verifier.bounding.methods import Method
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.propagate import propagate
 from verifier.complete.exact.encode import Encoder
 from verifier.complete.exact.program import Program, Vector
 from verifier.complete.search import Work
@@ -34,9 +34,8 @@ class Question:
 
     def bound(self) -> None:
         """Bounds of every node and row that hold in real arithmetic."""
-        work, asked = self.work, self.problem.specification
-        options = Options(work.dtype, work.device, work.bytes, proof=True, stop=work.late)
-        found = propagate(self.problem.model.graph, self.problem.region, self.method, asked, options)
+        asked = self.problem.specification
+        found = propagate(self.problem.model.graph, self.problem.region, self.method, asked, self.work.proof())
         assert found.rows is not None
         self.table = dict(found.table)
         for clause in sorted(set(asked.clause)):
@@ -73,7 +72,5 @@ class Question:
         box = self.problem.region.box()
         corner = torch.where(inside > box.center, box.upper, box.lower)
         x = region.project(torch.cat([inside, corner]).float())
-        margin = both.specification.margin(both.specification.values(graph(x.double())))
-        near = (~(margin > NEAR)).nonzero().flatten()
-        answers = replay(both.select(near), x[near], self.name) if len(near) else []
-        return next((answer for answer in answers if answer is not None), None)
+        found = replay_least(both, x, graph(x.double()), self.name, most=2, near=NEAR)
+        return found[0][1] if found else None

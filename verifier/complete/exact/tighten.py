@@ -22,8 +22,8 @@ from verifier.relaxations.table import RELAXATIONS
 
 @dataclass(frozen=True)
 class Tightening:
-    """LPs of at most `seconds` an LP and the `share` of the time that is left when they begin; networks with more than
-    `most` undecided neurons in a layer, or rows, are left as they are."""
+    """LPs may take `share` of the time that is left when they begin; layers with more than `most` undecided neurons are
+    left as they are."""
 
     share: float = 0.3
     most: int = 300

@@ -44,25 +44,30 @@ class Abs(Op):
 
 
 @dataclass(frozen=True, eq=False)
-class Sign(Op):
+class Step(Op):
+    """Level between its jumps, and exact: nothing is rounded."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sign(Step):
     def forward(self, *args: Tensor) -> Tensor:
         return args[0].sign()
 
 
 @dataclass(frozen=True, eq=False)
-class Floor(Op):
+class Floor(Step):
     def forward(self, *args: Tensor) -> Tensor:
         return args[0].floor()
 
 
 @dataclass(frozen=True, eq=False)
-class Ceil(Op):
+class Ceil(Step):
     def forward(self, *args: Tensor) -> Tensor:
         return args[0].ceil()
 
 
 @dataclass(frozen=True, eq=False)
-class Trunc(Op):
+class Trunc(Step):
     """Towards zero: a cast to an integer."""
 
     def forward(self, *args: Tensor) -> Tensor:
@@ -70,7 +75,7 @@ class Trunc(Op):
 
 
 @dataclass(frozen=True, eq=False)
-class Positive(Op):
+class Positive(Step):
     """One where `x > 0`, else zero: all comparisons are made of it and of `NonZero`."""
 
     def forward(self, *args: Tensor) -> Tensor:
@@ -78,7 +83,7 @@ class Positive(Op):
 
 
 @dataclass(frozen=True, eq=False)
-class NonZero(Op):
+class NonZero(Step):
     """One where `x != 0`, else zero."""
 
     def forward(self, *args: Tensor) -> Tensor:
@@ -86,7 +91,7 @@ class NonZero(Op):
 
 
 @dataclass(frozen=True, eq=False)
-class Round(Op):
+class Round(Step):
     """To the nearest integer, ties to even."""
 
     def forward(self, *args: Tensor) -> Tensor:
