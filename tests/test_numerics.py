@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verifier.numerics import down, gamma, unit_roundoff, up
-from verifier.regions.box import Inner, enclose, inward
+from verifier.numerics import down, enclose, gamma, unit_roundoff, up
+from verifier.regions.box import Inner, inward
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e300, max_value=1e300)
 

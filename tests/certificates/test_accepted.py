@@ -26,11 +26,11 @@ from verifier.certificates.file import load, save
 from verifier.certificates.numbers import Numbers
 from verifier.certificates.walk import Network, Table
 from verifier.complete.bab import Bab
-from verifier.complete.growth import noted
 from verifier.complete.input_split import InputSplit
 from verifier.complete.portfolio import Portfolio
 from verifier.complete.record import Recorder, question
 from verifier.complete.search import Search
+from verifier.complete.written import noted
 from verifier.errors import Rejected
 from verifier.graph.build import Builder
 from verifier.graph.graph import Graph

@@ -30,10 +30,10 @@ from verifier.certificates.sharpened import Sweep
 from verifier.certificates.walk import Network, Table
 from verifier.complete import bab, growth, restart, sharpen
 from verifier.complete.bab import Bab
-from verifier.complete.growth import noted
 from verifier.complete.pace import Turns
 from verifier.complete.relaxed import Relaxed
 from verifier.complete.sharpen import Sharpening
+from verifier.complete.written import noted
 from verifier.errors import InputError, Rejected
 from verifier.graph.build import Builder
 from verifier.graph.ops.activation import Relu

@@ -17,7 +17,7 @@ from scipy import sparse
 from verifier.bounding.methods import Ibp
 from verifier.complete.exact import encode, pieces, safe, sdp, search, tree
 from verifier.complete.exact.builder import ProgramBuilder
-from verifier.complete.exact.highs import Highs, Relaxation
+from verifier.complete.exact.highs import Highs, LpRelaxation
 from verifier.complete.exact.program import Answer, Program, Status
 from verifier.complete.exact.safe import lower_bound
 from verifier.complete.exact.search import Lp, Milp
@@ -94,14 +94,14 @@ def law_below_points(layers: tuple[str, ...]) -> Callable[[], None]:
 
 def test_10_the_solvers_value_believed(monkeypatch: Patch) -> None:
     """A solver whose value and multipliers are off by its tolerance, and more: the proof does not follow it."""
-    solve = Relaxation.solve
+    solve = LpRelaxation.solve
 
-    def off(self: Relaxation, seconds: float) -> Answer:
+    def off(self: LpRelaxation, seconds: float) -> Answer:
         answer = solve(self, seconds)
         assert answer.multipliers is not None
         return Answer(answer.status, answer.bound + 2.0, answer.point, answer.multipliers * (1 + 1e-3))
 
-    monkeypatch.setattr(Relaxation, "solve", off)
+    monkeypatch.setattr(LpRelaxation, "solve", off)
 
     def law() -> None:
         verdict = Lp(bounding=Ibp())(problem(open_case()), Work(time.monotonic() + 30))[0]
@@ -150,10 +150,10 @@ def test_big_m_too_small(monkeypatch: Patch) -> None:
 def test_12_infeasible_because_the_solver_says_so(monkeypatch: Patch) -> None:
     """A solver that finds every subproblem infeasible, with a ray that shows nothing."""
 
-    def empty(self: Relaxation, seconds: float) -> Answer:
+    def empty(self: LpRelaxation, seconds: float) -> Answer:
         return Answer(Status.INFEASIBLE, np.inf, None, np.full(len(self.program.row_lower), 1e-12))
 
-    monkeypatch.setattr(Relaxation, "solve", empty)
+    monkeypatch.setattr(LpRelaxation, "solve", empty)
     method = Milp(bounding=Ibp(), tightening=None, few=10**6)
 
     def law() -> None:

@@ -29,7 +29,7 @@ from torch import Generator, Tensor
 from verifier.complete import refine
 from verifier.complete.bab import Bab
 from verifier.complete.domains import roots
-from verifier.complete.refine import NEAR, Forms, Refinement, down
+from verifier.complete.refine import NEAR, Forms, Refinement, half_below
 from verifier.graph.build import Builder
 from verifier.graph.ops.activation import Relu
 from verifier.graph.ops.dense import Constant, Linear
@@ -129,14 +129,14 @@ def test_mutants(lie: Callable[..., Found], monkeypatch: Patch) -> None:
 
 
 def test_intervals_rounded_inwards(monkeypatch: Patch) -> None:
-    monkeypatch.setattr(refine, "down", lambda x: -down(-x))
+    monkeypatch.setattr(refine, "half_below", lambda x: -half_below(-x))
     with pytest.raises(AssertionError):
         on_eight()
 
 
 def test_half_precision_is_rounded_downwards() -> None:
     x = torch.cat([torch.randn(1000, dtype=torch.float64) * 10.0**k for k in range(-9, 9)])
-    half = down(x)
+    half = half_below(x)
     assert bool((half.double() <= x).all())
     near = (x.abs() < 6e4) & (x.abs() > 1e-4)
     assert bool(((x - half.double())[near] <= 1e-3 * x.abs()[near]).all())

@@ -15,7 +15,7 @@ from laws.searches import (
 from mutation import Blind, Law, Patch, fails, puzzle
 from torch import Tensor
 
-from verifier.bounding.rows import Form
+from verifier.bounding.rows import LinearRows
 from verifier.complete import clip, input_split
 from verifier.complete.boxes import Boxes
 from verifier.properties import Specification
@@ -147,7 +147,7 @@ def test_boxes_too_small_to_be_cut_are_forgotten(monkeypatch: Patch) -> None:
 def test_rows_with_zero_below_are_taken_for_another_clause(monkeypatch: Patch) -> None:
     def mutate() -> None:
         monkeypatch.setattr(
-            Form, "clause", lambda self, clause: clause.repeat_interleave(len(self.base) // len(clause))
+            LinearRows, "clause", lambda self, clause: clause.repeat_interleave(len(self.base) // len(clause))
         )
 
     puzzles = [replace(puzzle(seed, margin=-0.01), clause=(0, 1, 2, 3)) for seed in range(24)]

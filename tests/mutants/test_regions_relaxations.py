@@ -26,7 +26,7 @@ from verifier.regions import Ball, Box, Region
 from verifier.relaxations.maximum import Maximum
 from verifier.relaxations.piecewise_linear import PiecewiseLinear, ReluRelaxation
 from verifier.relaxations.relaxation import Lines, Slopes
-from verifier.relaxations.smooth import SShaped
+from verifier.relaxations.s_shaped import SShaped
 from verifier.relaxations.staircase import Staircase
 
 Law = Callable[[], None]

@@ -21,7 +21,7 @@ from verifier.graph.ops.pool import Max
 from verifier.interval import Interval
 from verifier.relaxations.piecewise_linear import PiecewiseLinear
 from verifier.relaxations.relaxation import Slopes
-from verifier.relaxations.smooth import SShaped
+from verifier.relaxations.s_shaped import SShaped
 
 STAIRS = ("floor", "ceil", "round", "trunc")
 EXACT = [name for name in OPS if name not in ("sigmoid", "tanh", *STAIRS)]

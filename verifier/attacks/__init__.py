@@ -1,0 +1,1 @@
+"""Attacks propose inputs; the base class replays them in another engine, and decides."""

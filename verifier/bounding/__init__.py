@@ -1,0 +1,1 @@
+"""Incomplete methods: intervals, linear bounds backwards (CROWN, α-CROWN) and forwards (zonotopes, bands)."""

@@ -16,12 +16,10 @@ from verifier.bounding.shares import balanced
 from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Affine, Input
 from verifier.interval import Interval
-from verifier.numerics import TINY, flat, gamma
+from verifier.numerics import SAFETY, TINY, flat, gamma
 from verifier.regions import Box, Region
 from verifier.relaxations.relaxation import Lines
 from verifier.relaxations.table import Table
-
-SAFETY = 1 + 2.0**-20  # covers the rounding of the rounding terms' own sums
 
 
 @dataclass(frozen=True, eq=False)

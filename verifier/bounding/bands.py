@@ -18,12 +18,10 @@ from verifier.graph.graph import Node
 from verifier.graph.op import Affine, Input
 from verifier.graph.ops.dense import Constant
 from verifier.interval import Interval
-from verifier.numerics import TINY, flat, gamma, shaped
+from verifier.numerics import SAFETY, TINY, flat, gamma, shaped
 from verifier.regions import Box
 
 STRAIGHT, BENT, MIXED, DEEP = range(4)  # affine in the input; entries of one nonlinearity; sums of these; anything else
-
-SAFETY = 1 + 2.0**-20  # covers the rounding of sizes themselves
 
 
 @dataclass(frozen=True, eq=False)

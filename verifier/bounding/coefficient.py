@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from verifier.graph.op import Affine
-from verifier.numerics import flat, shaped
-from verifier.regions.box import pair
+from verifier.numerics import flat, pair, shaped
 from verifier.relaxations.relaxation import Lines, Relaxation, Slopes
 
 

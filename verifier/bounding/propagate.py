@@ -16,17 +16,16 @@ from verifier.bounding.entries import direct, units
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounding.notes import Notes
 from verifier.bounding.relevance import relevant
-from verifier.bounding.rows import Form, walked, walks
+from verifier.bounding.rows import LinearRows, walked, walks
 from verifier.bounding.state import State, check_boundable
 from verifier.bounding.zonotope import Zonotopes
 from verifier.errors import InputError
 from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Affine, Input
 from verifier.interval import Interval
-from verifier.numerics import flat
+from verifier.numerics import enclose, flat
 from verifier.properties import Specification
 from verifier.regions import Region
-from verifier.regions.box import enclose
 from verifier.relaxations.table import RELAXATIONS, Table
 
 COPIES = 4  # tensors of the size of a node's generators that a zonotope holds at its peak
@@ -41,7 +40,7 @@ class Bounds:
 
     table: dict[str, Interval]
     rows: Tensor | None
-    form: Form | None = None
+    form: LinearRows | None = None
 
 
 @dataclass(frozen=True)
@@ -270,7 +269,7 @@ class _Run:
         form = None
         if all(slope is not None for slope in slopes):
             base = self._shifted(torch.cat(linear, 1), specification)
-            form = Form(base.flatten(0, 1), torch.cat(slopes, 1).flatten(0, 1))  # type: ignore[arg-type]
+            form = LinearRows(base.flatten(0, 1), torch.cat(slopes, 1).flatten(0, 1))  # type: ignore[arg-type]
         return Bounds(state.table, self._shifted(torch.cat(chunks), specification), form)
 
     def _spared(self, known: Tensor, first: int) -> bool:

@@ -15,7 +15,7 @@ from verifier.relaxations.relaxation import Slopes
 
 
 @dataclass(frozen=True, eq=False)
-class Form:
+class LinearRows:
     """Rows from below as linear functions of the input: at least `base + sum(|coefficient| * t)`, where `t` is how far
     each input is from the end of the box where the row is least. `base (V * S, B)`, `coefficient (V * S, B, *in)`: all
     `S` rows by the usual lines, and once more by each of `V - 1` other choices."""

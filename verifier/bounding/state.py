@@ -20,9 +20,8 @@ from verifier.graph.op import Affine, Input
 from verifier.graph.ops.dense import Constant, Sum, batched
 from verifier.graph.ops.softmax import Softmax
 from verifier.interval import Interval
-from verifier.numerics import TINY, gamma
+from verifier.numerics import TINY, enclose, gamma
 from verifier.regions import Box, Region
-from verifier.regions.box import enclose
 from verifier.relaxations.relaxation import Lines, Relaxation, Slopes
 from verifier.relaxations.table import RELAXATIONS, Table
 

@@ -1,7 +1,8 @@
 """Certificate files: a zip archive of `header.json` and arrays, as numpy writes them. Nothing in it is executed.
 
 A certificate is a nested value of dictionaries, lists, numbers, texts and arrays; in the header an array is
-`{"array": "12.npy"}`. Whoever reads one believes nothing: `Reader` says where something is not what it should be.
+`{"array": "12.npy"}`. `FORMAT.md` says what the keys mean. Whoever reads one believes nothing: `Reader` says where
+something is not what it should be.
 """
 
 import io

@@ -111,7 +111,7 @@ class Table:
         self.lower[node.name], self.upper[node.name] = lower, upper
 
     def improve(self, name: str, lower: Array, upper: Array) -> None:
-        """Keep what both intervals allow; a number that is none says nothing."""
+        """Keep what both intervals allow; ends that are not finite are ignored."""
         finite = self.network.numbers.finite
         self.lower[name] = np.where(finite(lower) & (lower > self.lower[name]), lower, self.lower[name])
         self.upper[name] = np.where(finite(upper) & (upper < self.upper[name]), upper, self.upper[name])

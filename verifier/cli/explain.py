@@ -1,8 +1,8 @@
 """`verify --explain`: what was loaded, what can be bounded and under which conditions, and what would be done."""
 
 from collections import Counter
-from collections.abc import Sequence
 
+from verifier.cli.table import aligned
 from verifier.formats.layout import text
 from verifier.graph.op import Affine, Input, Op
 from verifier.model import Model
@@ -34,7 +34,7 @@ def _graph(model: Model) -> str:
         size = parameters(node.op)
         rows.append((node.name, node.op.label, text(node.shape), f"{size:,}" if size else "", ", ".join(node.inputs)))
     total = sum(parameters(node.op) for node in model.graph.nodes)
-    return f"{_aligned(rows)}\n{len(rows) - 1} nodes, {total:,} parameters"
+    return f"{aligned(rows)}\n{len(rows) - 1} nodes, {total:,} parameters"
 
 
 def _operators(model: Model) -> str:
@@ -43,7 +43,7 @@ def _operators(model: Model) -> str:
     counts = Counter(node.op.label for node in model.graph.nodes)
     rows = [("operator", "nodes", "bounds")]
     rows += [(label, str(counts[label]), condition(op)) for label, op in sorted(ops.items())]
-    return _aligned(rows)
+    return aligned(rows)
 
 
 def condition(op: Op) -> str:
@@ -63,8 +63,3 @@ def parameters(op: Op) -> int:
 def _plan(method: str) -> str:
     stages = [f"  {number}. {stage!r}" for number, stage in enumerate(plan(method), 1)]
     return "\n".join([f"plan {method}: each stage works on what is still open", *stages])
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> str:
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    return "\n".join("  ".join(f"{c:<{w}}" for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)

@@ -2,7 +2,7 @@
 
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from verifier.cli.progress import duration
 from verifier.results import Record
@@ -43,7 +43,7 @@ def _inputs(records: Sequence[Record], named: Callable[[int | None], str], far: 
         rows.append(
             [str(r.index), named(r.label), r.verdict, *numbers, f"{r.seconds:.2f}", r.method, _remark(r, named)]
         )
-    return _aligned(rows, right={0, *range(3, len(head) - 2)})
+    return aligned(rows, right={0, *range(3, len(head) - 2)})
 
 
 def _remark(record: Record, named: Callable[[int | None], str]) -> str:
@@ -77,7 +77,7 @@ def _counts(records: Sequence[Record], total: int, own_labels: bool) -> str:
     if times:
         mean, middle, most = (duration(t) for t in (statistics.fmean(times), statistics.median(times), max(times)))
         rows.append(["time per image", mean, "", f"median {middle}, longest {most}"])
-    return _aligned(rows, right={1, 2})
+    return aligned(rows, right={1, 2})
 
 
 def _share(what: str, n: int, of: int) -> list[str]:
@@ -103,7 +103,7 @@ def _radii(records: Sequence[Record]) -> str:
         if late
         else ""
     )
-    return _aligned(rows, right={1, 2, 3, 4}) + note
+    return aligned(rows, right={1, 2, 3, 4}) + note
 
 
 def _lists(records: Sequence[Record], named: Callable[[int | None], str]) -> str:
@@ -127,7 +127,8 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
 
 
-def _aligned(rows: Iterable[Sequence[str]], right: set[int]) -> str:
+def aligned(rows: Iterable[Sequence[str]], right: Collection[int] = ()) -> str:
+    """Columns with two spaces between them; those in `right` end together."""
     rows = list(rows)
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     lines = (

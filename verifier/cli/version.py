@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from verifier.cli.streams import say
 
 LIBRARIES = ("numpy", "onnx", "onnxruntime", "torch")
-SOLVERS = {"highspy": "HiGHS", "scipy": "HiGHS in SciPy", "gurobipy": "Gurobi", "ortools": "OR-Tools"}
+SOLVERS = {"highspy": "HiGHS", "scipy": "HiGHS in SciPy", "gurobipy": "Gurobi", "cvxpy": "CVXPY", "pulp": "PuLP"}
 
 
 def show() -> None:
@@ -18,7 +18,7 @@ def show() -> None:
     for name in LIBRARIES:
         say(f"{name:<12} {installed(name) or 'missing'}", sys.stdout)
     found = [f"{title} {number}" for name, title in SOLVERS.items() if (number := installed(name))]
-    say(f"solver       {', '.join(found) or 'none installed; no method needs one'}", sys.stdout)
+    say(f"solver       {', '.join(found) or 'none installed: milp, lp, sdp and lipschitz need one'}", sys.stdout)
     say(f"device       {devices()}", sys.stdout)
 
 

@@ -1,4 +1,4 @@
-"""Trees of searches as they grow, and the numbers that prove them, as a certificate has them.
+"""Trees of searches as they grow, with the numbers that prove them.
 
 Nothing here decides anything: the checker (`verifier.certificates`) computes everything again.
 """
@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from verifier.bounding.notes import Notes, Shares
+from verifier.bounding.notes import Notes
 from verifier.complete.boxes import Boxes
 from verifier.complete.domains import Domains
 from verifier.complete.refine import Tighter
 from verifier.complete.relaxed import Relaxed
-from verifier.numerics import flat
+from verifier.complete.written import array, claims, duals, noted
 
 LIMIT = 200 * 2**20  # bytes of one proof before they are compressed
 
@@ -67,20 +67,20 @@ class Activations(Growth):
         self.bytes += 12 * int(found.new.sum())
         if self._fits(found.domains):
             self.refined.append(_bare(found.domains))
-            self.claims.append(_claims(found))
+            self.claims.append(claims(found))
 
     def _fits(self, domains: Domains) -> bool:
         self.bytes += sum(share.numel() for share in domains.share.values())
         return self.bytes <= LIMIT
 
     def written(self) -> dict[str, Any]:
-        claims = {name: np.concatenate([part[name] for part in self.claims]) for name in (self.claims or [{}])[0]}
-        refined = {"refined": {**_duals(self.refined), **claims}} if self.refined else {}
+        claimed = {name: np.concatenate([part[name] for part in self.claims]) for name in (self.claims or [{}])[0]}
+        refined = {"refined": {**duals(self.refined), **claimed}} if self.refined else {}
         return {
             "clauses": self.clauses.numpy(),
             "sites": [{"name": site.name, "entries": site.index.numpy()} for site in self.relaxed.sites],
             "tree": self.tree(),
-            "leaves": _duals(self.leaves) if self.leaves else _duals([self.refined[0][torch.arange(0)]]),
+            "leaves": duals(self.leaves) if self.leaves else duals([self.refined[0][torch.arange(0)]]),
             **refined,
         }
 
@@ -156,7 +156,7 @@ class Inputs(Growth):
         for name in self.standard[0] if self.standard else ():
             parts = [slopes[name] for slopes in self.standard]
             standard[name] = {
-                side: _flat(torch.cat([getattr(part, side) for part in parts]))[order] for side in ("lower", "upper")
+                side: array(torch.cat([getattr(part, side) for part in parts]))[order] for side in ("lower", "upper")
             }
         plain = noted(self.notes, [])
         return {**plain, "standard": standard, "boxes": {"tree": tree, "bounded": bounded[kept]}}
@@ -165,69 +165,3 @@ class Inputs(Growth):
 def _bare(domains: Domains) -> Domains:
     """Without intervals, which take more memory than all the rest."""
     return replace(domains, lower=domains.lower[:, :0], upper=domains.upper[:, :0])
-
-
-def _duals(parts: Sequence[Domains]) -> dict[str, Any]:
-    """Numbers of nodes, and the dual variables that bound their rows."""
-    depth = max(part.beta.shape[1] for part in parts)
-    parts = [part.deepened(depth) for part in parts]
-    shares: dict[str, dict[str, np.ndarray]] = {}
-    for name, side in parts[0].share:
-        shares.setdefault(name, {})[side] = torch.cat([part.share[name, side] for part in parts]).numpy()
-    weight = torch.cat([part.weight for part in parts]).double()
-    return {
-        "node": torch.cat([part.node for part in parts]).numpy(),
-        "beta": torch.cat([part.beta for part in parts]).numpy(),
-        "weight": (weight / weight.sum(1, keepdim=True)).numpy(),  # as they are in proofs
-        "shares": shares,
-    }
-
-
-def _claims(found: Tighter) -> dict[str, np.ndarray]:
-    """For each node the multipliers that were tried, and how many of the listed ends are its own: of entry `place` from
-    `above` or below, in half precision as the search goes on with it, by `which` of the multipliers."""
-    row, column = found.new.nonzero(as_tuple=True)
-    place, above = found.place[column % len(found.place)], column >= len(found.place)
-    end = torch.where(above, found.domains.upper[row, place], found.domains.lower[row, place])
-    return {
-        "tried": found.tried.numpy(),
-        "count": found.new.sum(1).numpy(),
-        "place": place.int().numpy(),
-        "above": above.numpy(),
-        "which": found.which[row, column].numpy(),
-        "end": end.nan_to_num().numpy(),
-    }
-
-
-def _shares(shares: Shares, place: int) -> dict[str, dict[str, np.ndarray]]:
-    """Of one input, `(S, n)`; shares of all inputs together have one axis for them."""
-    return {name: {side: _flat(x[:, place]) for side, x in sides.items()} for name, sides in shares.items() if sides}
-
-
-def _flat(x: Tensor) -> np.ndarray:
-    return flat(x.detach(), 1).cpu().numpy()
-
-
-def noted(notes: Notes, index: list[int]) -> dict[str, Any]:
-    """The notes of the questions at `index`; of slopes of rows only one question's."""
-    standard = {
-        name: {"lower": _flat(s.lower[index]), "upper": _flat(s.upper[index])} for name, s in notes.standard.items()
-    }
-    starts: dict[str, list[dict[str, Any]]] = {}
-    for name, parts in notes.starts.items():
-        for part in parts:
-            at = (part.which == index[0]).nonzero().flatten()
-            if len(at):
-                place = int(at)
-                starts.setdefault(name, []).append(
-                    {"index": part.index[:, place].numpy(), "shares": _shares(part.shares, place)}
-                )
-    rows = [{"first": first, "shares": _shares(shares, index[0])} for first, shares in notes.rows]
-    return {
-        "level": int(notes.level),
-        "grounded": int(notes.grounded),
-        "tightened": list(dict.fromkeys(notes.tightened)),
-        "standard": standard,
-        "starts": starts,
-        "rows": rows,
-    }

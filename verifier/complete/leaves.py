@@ -7,7 +7,7 @@ import numpy as np
 
 from verifier.bounding.methods import Crown
 from verifier.complete.domains import Domains
-from verifier.complete.exact.highs import Relaxation
+from verifier.complete.exact.highs import LpRelaxation
 from verifier.complete.exact.program import Program
 from verifier.complete.exact.question import Question
 from verifier.complete.exact.tree import proven
@@ -28,7 +28,7 @@ def decided(relaxed: Relaxed, leaf: Domains, work: Work, name: str) -> float | F
         program = _program(relaxed, leaf, question)
     except (UnsupportedModel, TimeoutError):
         return -np.inf
-    answer = Relaxation(program).solve(work.seconds)
+    answer = LpRelaxation(program).solve(work.seconds)
     bound = proven(program, answer)
     return bound if bound > 0 else question.refute(answer.point) or bound
 

@@ -18,14 +18,14 @@ from verifier.problem import Problem
 from verifier.regions import Box
 from verifier.verdict import Falsified, Unknown, Verdict, Verified
 
-FEW = 16  # inputs that vary, up to which cutting them may end
-SOME = 64  # the same where activations bend, which cutting them does not make straight
-SHARE = 0.7  # of the time, for cutting inputs
-MOST = 0.9  # the same where activations bend
-STAY = 0.7  # of the time that is left, for activations that came closer
-OPEN = 0.5  # of the region after the first turn: activations may do better
+FEW_INPUTS = 16  # inputs that vary, up to which cutting them may end
+FEW_IF_CURVED = 64  # the same where activations bend, which cutting them does not make straight
+INPUTS_TIME = 0.7  # of the time, for cutting inputs
+INPUTS_TIME_IF_CURVED = 0.9  # the same where activations bend
+CLOSER_TIME = 0.7  # of the time that is left, for activations that came closer
+STILL_OPEN = 0.5  # of the region after the first turn: activations may do better
 NEURONS = 1000  # of a network with a single layer of them, up to which LPs are small
-SHORT, LPS = (0.1, 2.0), (0.15, 15.0)  # of the time, and seconds at most: before a tree of LPs, and for that
+BRIEF, LPS = (0.1, 2.0), (0.15, 15.0)  # of the time, and seconds at most: before a tree of LPs, and for that
 FIRST = ((0.1, 10.0), (0.2, 15.0))  # of the time, and seconds at most: the first turns of inputs and of activations
 
 
@@ -60,7 +60,7 @@ class Portfolio(Search):
         """The questions in which few inputs vary."""
         if not isinstance(problem.region, Box):
             return []
-        box, most = problem.region.box(), SOME if bends(problem.model.graph) else FEW
+        box, most = problem.region.box(), FEW_IF_CURVED if bends(problem.model.graph) else FEW_INPUTS
         return (flat(box.varies, 1).sum(1) <= most).nonzero().flatten().tolist()
 
 
@@ -77,7 +77,7 @@ class _Turns:
         worth thousands of domains: 3-SAT as a network is such a case."""
         work, now = self.work, time.monotonic()
         if work.record is None and work.deployed is None and shallow(self.problem.model.graph):
-            first, second = (min(share * work.seconds, most) for share, most in (SHORT, LPS))
+            first, second = (min(share * work.seconds, most) for share, most in (BRIEF, LPS))
             yield self.briefly, now + first
             yield self.programs, time.monotonic() + second
         yield self.activations, work.deadline
@@ -138,15 +138,15 @@ class _Inputs(_Turns):
         most of the time that is left."""
         now, seconds = time.monotonic(), self.work.seconds
         curved = bends(self.problem.model.graph)
-        end = now + (MOST if curved else SHARE) * seconds
+        end = now + (INPUTS_TIME_IF_CURVED if curved else INPUTS_TIME) * seconds
         if not curved:
             first, second = (min(share * seconds, most) for share, most in FIRST)
             yield self.inputs, now + first
-            if self.run.left() > OPEN:
+            if self.run.left() > STILL_OPEN:
                 before = self.best
                 yield self.briefly, time.monotonic() + second
                 if self.best > before:
-                    yield self.activations, time.monotonic() + STAY * self.work.seconds
+                    yield self.activations, time.monotonic() + CLOSER_TIME * self.work.seconds
                     end = self.work.deadline
         yield self.inputs, end
         yield self.activations, self.work.deadline

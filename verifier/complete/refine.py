@@ -165,7 +165,7 @@ class Refinement:
         before = torch.cat([lower[:, place], -upper[:, place]], dim=1)
         below, above = torch.maximum(before, least).chunk(2, dim=1)
         lower[:, place], upper[:, place] = below, -above
-        tight = replace(domains, lower=down(lower), upper=-down(-upper))
+        tight = replace(domains, lower=half_below(lower), upper=-half_below(-upper))
         told = torch.cat([tight.lower[:, place], -tight.upper[:, place]], dim=1)
         crossed = (below > -above).repeat(1, 2)
         empty = (lower > upper).any(1)
@@ -195,7 +195,7 @@ class Refinement:
         return Forms.joined([part[0] for part in parts]), Forms.joined([part[1] for part in parts])
 
 
-def down(x: Tensor) -> Tensor:
+def half_below(x: Tensor) -> Tensor:
     """The greatest half-precision numbers that are not above `x`."""
     half = x.half()
     return torch.where(half.double() > x, torch.nextafter(half, torch.full_like(half, -torch.inf)), half)

@@ -1,0 +1,1 @@
+"""What comes from files: networks, queries, data sets, images."""

@@ -10,8 +10,8 @@ from torch import Generator, Tensor
 
 from verifier.errors import InputError
 from verifier.interval import Interval
-from verifier.numerics import down, flat, gamma, up
-from verifier.regions.box import Inner, inward, linf, pair, spread
+from verifier.numerics import down, flat, gamma, pair, up
+from verifier.regions.box import Inner, inward, linf, spread
 from verifier.regions.region import Region
 
 HAIR = 2.0**-32  # share of a ball's radius that a projection stays away from its surface, once it came out too far

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from verifier.errors import InputError
 from verifier.interval import Interval
-from verifier.numerics import down, flat, up
+from verifier.numerics import down, enclose, flat, pair, up
 from verifier.regions.region import Region
 
 
@@ -18,9 +18,6 @@ class Inner(Interval):
 
     def __post_init__(self) -> None:
         pass
-
-
-CACHED = 2**19  # entries of a product that a CPU's cache holds
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,32 +129,9 @@ def spread(radius: Tensor | float, center: Tensor) -> Tensor:
         ) from None
 
 
-def enclose(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """The float64 neighbours `below <= a + b <= above` of the exact sum; equal where the sum is exact.
-
-    The rounding error of a sum is itself a float (Knuth's two-sum), so its sign is known.
-    """
-    total = a + b
-    shadow = total - a
-    error = (a - (total - shadow)) + (b - shadow)
-    return torch.where(error < 0, down(total), total), torch.where(error > 0, up(total), total)
-
-
 def inward(interval: Interval, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """The ends in another dtype, moved inside: every number between them lies in the interval."""
     lower, upper = interval.lower.to(dtype), interval.upper.to(dtype)
     lower = torch.where(lower.double() < interval.lower, up(lower), lower)
     upper = torch.where(upper.double() > interval.upper, down(upper), upper)
     return lower, upper
-
-
-def pair(a: Tensor, x: Tensor) -> Tensor:
-    """`sum(a * x)` over the last axis: `(S, B, n)` with `(B, n)` or `(1, n)` to `(S, B)`.
-
-    Many small matrix products take a CPU two to three times as long as the plain sum, while that stays in its cache.
-    """
-    if len(x) == 1:
-        return a @ x[0]
-    if a.numel() <= CACHED and not a.is_cuda:
-        return (a * x).sum(2)
-    return torch.bmm(a.transpose(0, 1), x.unsqueeze(2)).squeeze(2).T

@@ -1,0 +1,1 @@
+"""The sound gap of each nonlinearity, and the table of all."""

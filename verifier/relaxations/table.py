@@ -51,7 +51,7 @@ from verifier.relaxations.maximum import Maximum
 from verifier.relaxations.piecewise_linear import PiecewiseLinear, ReluRelaxation
 from verifier.relaxations.product import ProductRelaxation
 from verifier.relaxations.relaxation import Relaxation
-from verifier.relaxations.smooth import SShaped
+from verifier.relaxations.s_shaped import SShaped
 from verifier.relaxations.softmax import SoftmaxRelaxation
 from verifier.relaxations.staircase import Staircase
 

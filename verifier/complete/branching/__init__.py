@@ -1,0 +1,1 @@
+"""Where branch and bound over activations cuts: one heuristic a file."""

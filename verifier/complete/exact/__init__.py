@@ -1,0 +1,1 @@
+"""Exact and LP-based methods: programs of the network, solvers, and what re-derives their answers."""

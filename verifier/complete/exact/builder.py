@@ -8,8 +8,9 @@ from scipy import sparse
 
 from verifier.complete.exact.matrix import longest, widened
 from verifier.complete.exact.program import Mask, Program, Vector
-from verifier.complete.exact.safe import SAFETY, rounding
+from verifier.complete.exact.safe import rounding
 from verifier.errors import UnsupportedModel
+from verifier.numerics import SAFETY
 
 Index = np.ndarray
 LARGEST = 1e15  # HiGHS ran for minutes, and took 23 GB, with 1e200

@@ -19,7 +19,7 @@ class Highs:
 
     def __call__(self, program: Program, seconds: float, stop_above: float = np.inf) -> Answer:
         if not program.integer.any():
-            return Relaxation(program).solve(seconds)
+            return LpRelaxation(program).solve(seconds)
         highs = started(program)
         highs.setOptionValue("time_limit", max(seconds, 0.0))
         highs.setOptionValue("mip_rel_gap", GAP)
@@ -33,7 +33,7 @@ class Highs:
         return _claims(highs, highs.getInfo().mip_dual_bound)
 
 
-class Relaxation:
+class LpRelaxation:
     """The LP relaxation of a program, kept in the solver: box and cost may change, the rows stay."""
 
     def __init__(self, program: Program) -> None:

@@ -18,7 +18,7 @@ from verifier.complete.exact.matrix import matrices
 from verifier.complete.exact.norms import length, spectral_norm
 from verifier.complete.exact.pieces import Pieces, pieces
 from verifier.complete.exact.program import Vector
-from verifier.complete.exact.safe import SAFETY, rounding
+from verifier.complete.exact.safe import rounding
 from verifier.complete.search import OneByOne, Work
 from verifier.errors import UnsupportedModel
 from verifier.graph.graph import Graph, Node
@@ -26,7 +26,7 @@ from verifier.graph.op import Affine, Input
 from verifier.graph.ops.activation import Sigmoid, Tanh
 from verifier.graph.ops.pool import Max
 from verifier.interval import Interval
-from verifier.numerics import flat
+from verifier.numerics import SAFETY, flat
 from verifier.problem import Problem
 from verifier.regions import Ball, Box, Region, box
 from verifier.verdict import Reason, Unknown, Verdict, Verified

@@ -15,8 +15,9 @@ import numpy as np
 from verifier.complete.exact.modelling import solve
 from verifier.complete.exact.norms import least_eigenvalue
 from verifier.complete.exact.program import Vector
-from verifier.complete.exact.safe import SAFETY, rounding
+from verifier.complete.exact.safe import rounding
 from verifier.complete.search import Work
+from verifier.numerics import SAFETY
 
 if TYPE_CHECKING:
     from verifier.complete.exact.lipschitz import Deviations

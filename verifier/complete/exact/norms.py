@@ -4,8 +4,8 @@ import numpy as np
 from scipy import sparse
 
 from verifier.complete.exact.program import Vector
-from verifier.complete.exact.safe import SAFETY, rounding
-from verifier.numerics import TINY
+from verifier.complete.exact.safe import rounding
+from verifier.numerics import SAFETY, TINY
 
 LARGEST = 1024  # of the smaller side, up to which the Gram matrix is raised to powers
 POWERS = 8  # squarings: the bound is at most n^(1/2^(POWERS+2)) times the norm, 1.4 % for n = 1000

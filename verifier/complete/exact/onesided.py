@@ -1,8 +1,8 @@
-"""Which binaries a minimum can do without: where a ReLU is only pressed down, its two lines from below are enough.
+"""ReLUs that need no binary: where the objective and all other rows only press the output down, the minimum lies on
+one of the ReLU's two lines from below anyway.
 
-A program then has no use for a value above both lines, so that the choice between them is made by minimising. Of a
-network with one hidden layer this leaves the ReLUs that count with a negative weight. Nothing sound rests on it: with
-fewer integers a program has a smaller minimum, if anything.
+Of a network with one hidden layer this leaves the ReLUs that count with a negative weight. Nothing sound rests on it:
+with fewer integers a program has a smaller minimum, if anything.
 """
 
 from collections.abc import Sequence

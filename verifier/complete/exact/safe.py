@@ -7,10 +7,9 @@ at a corner of the box. Whatever a solver calls its multipliers, the bound holds
 import numpy as np
 
 from verifier.complete.exact.program import Program, Vector
-from verifier.numerics import TINY
+from verifier.numerics import SAFETY, TINY
 
 UNIT = 2.0**-53
-SAFETY = 1 + 2.0**-20  # covers the rounding of the rounding terms themselves
 SPARE = 32  # roundings beside the sums themselves
 
 

@@ -20,7 +20,8 @@ from verifier.complete.exact.modelling import solve
 from verifier.complete.exact.norms import least_eigenvalue
 from verifier.complete.exact.pieces import Line
 from verifier.complete.exact.program import Program, Vector
-from verifier.complete.exact.safe import SAFETY, rounding
+from verifier.complete.exact.safe import rounding
+from verifier.numerics import SAFETY
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ import torch
 from verifier.bounding.state import State
 from verifier.complete.exact.builder import Index, free
 from verifier.complete.exact.encode import Encoder, ends
-from verifier.complete.exact.highs import Relaxation
+from verifier.complete.exact.highs import LpRelaxation
 from verifier.complete.exact.program import Vector
 from verifier.complete.exact.safe import lower_bound
 from verifier.complete.search import Work
@@ -69,7 +69,7 @@ def extremes(encoder: Encoder, index: Index, deadline: float) -> tuple[Vector, V
     """Proven bounds of columns; what they were where time ran out."""
     build = encoder.build
     lower, upper = build.lower[index].copy(), build.upper[index].copy()
-    relaxation = Relaxation(build.finish(np.zeros(build.count), 0.0))
+    relaxation = LpRelaxation(build.finish(np.zeros(build.count), 0.0))
     for sign, side in ((1.0, lower), (-1.0, upper)):
         for place, column in enumerate(index):
             if time.monotonic() > deadline:

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from verifier.complete.exact.highs import Relaxation
+from verifier.complete.exact.highs import LpRelaxation
 from verifier.complete.exact.program import Answer, Program, Status
 from verifier.complete.exact.question import Question
 from verifier.complete.exact.safe import infeasible, lower_bound
@@ -21,7 +21,7 @@ class Tree:
 
     def __init__(self, program: Program, question: Question) -> None:
         self.program, self.question = program, question
-        self._relaxation = Relaxation(program)
+        self._relaxation = LpRelaxation(program)
         self._stack: list[tuple[Fixed, float]] = [((), -np.inf)]
         self._margin, self._count = np.inf, 0
 
@@ -53,7 +53,7 @@ class Tree:
             self._stack += [((*fixed, (branch[0], value)), bound) for value in branch[1]]
         return Verified(float(self._margin), name)
 
-    def _move(self, relaxation: Relaxation, fixed: Fixed) -> None:
+    def _move(self, relaxation: LpRelaxation, fixed: Fixed) -> None:
         lower, upper = self.program.lower.copy(), self.program.upper.copy()
         for column, value in fixed:
             lower[column] = upper[column] = value
