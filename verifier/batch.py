@@ -19,6 +19,7 @@ from verifier.bounding.methods import Crown, Method, Zonotope
 from verifier.bounding.notes import Notes
 from verifier.bounding.propagate import Bounds, Options, propagate
 from verifier.bounding.stepped import stepped
+from verifier.bounding.unwrapped import unwrapped
 from verifier.complete.record import Recorder
 from verifier.complete.search import Proved, Search, Work
 from verifier.complete.whole import WholeNumbers
@@ -79,6 +80,8 @@ def run(problem: Problem, settings: Settings, note: Callable[[str], None] = lamb
         problem = without_softmax(problem)
         if settings.record is None:  # a checker reads the file's own graph
             problem = replace(problem, model=replace(problem.model, graph=simplified(problem.model.graph)))
+    if settings.record is None:
+        problem = unwrapped(problem, settings.deployed)
     _check_device(settings.device)
     graph = problem.model.graph.to(settings.dtype, settings.device)
     size = _batch(graph, settings)

@@ -61,6 +61,7 @@ SMOOTH = (
     "standardise",
     "shares",
     "floor",
+    "wrap",
     "choice",
 )
 SHAPES = ((2,), (5,), (1, 1, 4, 4), (1, 2, 3, 5))

@@ -32,6 +32,7 @@ CURVED = (
     "shares",
     "choice",
     "floor",
+    "wrap",
     "round",
 )
 ODD = (0.0, 1e-300, -1e-9, 0.3, -2.0, 1e9, -1e150, 1e308)

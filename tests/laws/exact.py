@@ -9,7 +9,7 @@ from torch import Tensor
 
 from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Affine, Input
-from verifier.graph.ops.activation import Abs, Ceil, Clip, Floor, LeakyRelu, Relu, Round, Sign
+from verifier.graph.ops.activation import Abs, Ceil, Clip, Floor, LeakyRelu, Relu, Round, Sign, Wrap
 from verifier.graph.ops.pool import Max
 from verifier.numerics import flat
 from verifier.properties import Specification
@@ -71,6 +71,8 @@ def _nonlinear(node: Node, x: Exact) -> Exact:
             return each(lambda v: Fraction(v.__ceil__()))
         case Round():
             return each(lambda v: Fraction(round(v)))
+        case Wrap():
+            return each(lambda v: (v - Fraction(node.op.least)) % 2**node.op.bits + Fraction(node.op.least))
         case Max():
             return np.asarray(x.max(axis=-1))
         case LeakyRelu(slope=slope):

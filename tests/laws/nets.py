@@ -21,6 +21,7 @@ from verifier.graph.ops.activation import (
     Sigmoid,
     Sign,
     Tanh,
+    Wrap,
 )
 from verifier.graph.ops.conv import Conv, ConvTranspose
 from verifier.graph.ops.dense import Linear, Multiply, Reduce, Scale, Shift, Sum
@@ -294,6 +295,12 @@ def _choice(g: Grower) -> None:
     g.add(Sum((1, -1)), chosen, g.at)
 
 
+def _wrap(g: Grower) -> None:
+    """Whole numbers of three bits."""
+    g.add(Round())
+    g.add(Wrap(3, True))
+
+
 AFFINE: dict[str, Callable[[Grower], None]] = {
     "linear": _linear,
     "conv": _conv,
@@ -329,6 +336,7 @@ STEPS: dict[str, Callable[[Grower], None]] = {
     "round": _plain(Round()),
     "floor": _plain(Floor()),
     "ceil": _plain(Ceil()),
+    "wrap": _wrap,
 }
 CURVED: dict[str, Callable[[Grower], None]] = {
     "square": _plain(Power(2.0)),

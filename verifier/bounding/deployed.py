@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from verifier.graph.op import Op
-from verifier.graph.ops.activation import Abs, Clip, Relu, Sigmoid, Step
+from verifier.graph.ops.activation import Abs, Clip, Relu, Sigmoid, Step, Wrap
 from verifier.graph.ops.pool import Max
 from verifier.graph.ops.smooth import Elu, Gelu, GeluTanh, HardSwish, Mish, Power, Silu
 from verifier.graph.ops.softmax import Softmax
 from verifier.numerics import gamma, unit_roundoff
 
-SELECTING = (Relu, Clip, Max, Abs, Step)  # of their arguments and parameters: nothing is rounded
+SELECTING = (Relu, Clip, Max, Abs, Step, Wrap)  # of their arguments and parameters: nothing is rounded
 FUNCTION = 16  # units of roundoff, of the largest value on the way, by which a deployed function may be wrong
 
 

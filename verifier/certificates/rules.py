@@ -7,9 +7,10 @@ from verifier.certificates.numbers import Array, Numbers
 from verifier.certificates.rule import Lines, Range, Rule, least, most
 from verifier.certificates.softmax import Share
 from verifier.certificates.steps import Steps
+from verifier.certificates.wrapped import Wrapped
 from verifier.errors import UnsupportedModel
 from verifier.graph.op import Op
-from verifier.graph.ops.activation import Abs, Clip, LeakyRelu, Relu, Step
+from verifier.graph.ops.activation import Abs, Clip, LeakyRelu, Relu, Step, Wrap
 from verifier.graph.ops.pool import Max
 from verifier.graph.ops.product import Product
 from verifier.graph.ops.softmax import Softmax
@@ -193,6 +194,8 @@ def rule(op: Op, shape: tuple[int, ...], numbers: Numbers) -> Rule:
             return Rectifier(op, shape, numbers)
         case LeakyRelu() | Abs() | Clip():
             return PieceWise(op, shape, numbers)
+        case Wrap():
+            return Wrapped(op, shape, numbers)
         case Max():
             return Greatest(op, shape, numbers)
         case Product():

@@ -3,10 +3,10 @@
 from verifier.bounding.methods import AlphaCrown
 from verifier.graph.graph import Graph
 from verifier.graph.op import Affine, Input
-from verifier.graph.ops.activation import Abs, Clip, LeakyRelu, Relu, Step
+from verifier.graph.ops.activation import Abs, Clip, LeakyRelu, Relu, Step, Wrap
 from verifier.graph.ops.pool import Max
 
-STRAIGHT = (Affine, Input, Relu, LeakyRelu, Clip, Abs, Max, Step)
+STRAIGHT = (Affine, Input, Relu, LeakyRelu, Clip, Abs, Max, Step, Wrap)
 
 
 def bends(graph: Graph) -> bool:

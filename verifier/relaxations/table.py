@@ -17,6 +17,7 @@ from verifier.graph.ops.activation import (
     Sign,
     Tanh,
     Trunc,
+    Wrap,
 )
 from verifier.graph.ops.place import ArgMost, CutAt, PutAt
 from verifier.graph.ops.pool import Max
@@ -54,6 +55,7 @@ from verifier.relaxations.relaxation import Relaxation
 from verifier.relaxations.s_shaped import SShaped
 from verifier.relaxations.softmax import SoftmaxRelaxation
 from verifier.relaxations.staircase import Staircase
+from verifier.relaxations.wrap import Wrapping
 
 Table = Mapping[type[Op], Relaxation]
 
@@ -93,6 +95,7 @@ RELAXATIONS: Table = {
     Trunc: Staircase(),
     Positive: Staircase(),
     NonZero: Staircase(),
+    Wrap: Wrapping(),
     Sigmoid: SShaped(),
     Tanh: SShaped(),
     Max: Maximum(),

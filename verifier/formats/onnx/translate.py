@@ -16,6 +16,7 @@ from verifier.formats.onnx.fold import fold
 from verifier.formats.onnx.structure import label, reads, sort_nodes
 from verifier.formats.onnx.table import TRANSLATORS, key
 from verifier.formats.onnx.values import Const, Value, Wire, decode
+from verifier.formats.onnx.widths import within_width
 from verifier.graph.graph import Graph
 
 
@@ -94,11 +95,13 @@ class Walk:
         translator = TRANSLATORS.get(key(node.domain, node.op_type))
         if translator is None:
             return self._expanded(call)
+        known = len(self.context.made)
         result = translator(call)
         unread = call.unread()
         if unread:
             raise Obstacle(f"{', '.join(unread)} is not supported")
-        return result if isinstance(result, tuple) else (result,)
+        made = list(self.context.made)[known:]
+        return tuple(within_width(call, value, made) for value in (result if isinstance(result, tuple) else (result,)))
 
     def _branch(self, call: Call) -> tuple[Value, ...]:
         """An `If` whose condition is known is the branch that it takes."""

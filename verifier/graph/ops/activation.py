@@ -1,5 +1,6 @@
 """Elementwise nonlinearities. Here is what they compute; what bounds them stands in `verifier.relaxations`."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -96,6 +97,32 @@ class Round(Step):
 
     def forward(self, *args: Tensor) -> Tensor:
         return args[0].round()
+
+
+@dataclass(frozen=True, eq=False)
+class Wrap(Op):
+    """A whole number as an integer of `bits` holds it: beyond its range the higher bits are lost."""
+
+    bits: int
+    signed: bool
+
+    @property
+    def least(self) -> float:
+        return -(2.0 ** (self.bits - 1)) if self.signed else 0.0
+
+    @property
+    def greatest(self) -> float:
+        """As far as float64 has it: of 64 bits a little less."""
+        beyond = 2.0 ** (self.bits - self.signed)
+        return math.nextafter(beyond, 0.0) if self.bits > 53 else beyond - 1
+
+    def fits(self, lower: Tensor, upper: Tensor) -> Tensor:
+        """Where nothing between these is lost, `(B, *)`: whole numbers, so that ends may be rounded a little."""
+        return (lower > self.least - 1) & (upper < self.greatest + 1)
+
+    def forward(self, *args: Tensor) -> Tensor:
+        size = 2.0**self.bits
+        return args[0] - size * ((args[0] - self.least) / size).floor()
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from verifier.formats.onnx.ops.places import cut
 from verifier.formats.onnx.ops.shape import permuted, reform
 from verifier.formats.onnx.slicing import one_slice
 from verifier.formats.onnx.values import Const, Tensorial, Value, Wire
+from verifier.graph.ops.activation import Wrap
 from verifier.graph.ops.dense import Shift
 from verifier.graph.ops.opaque import OneByOne
 from verifier.graph.ops.shape import Gather, Pad, Pick, Reshape
@@ -88,13 +89,14 @@ def moving_slice(call: Call, x: Tensorial) -> Value:
 
 
 def origin(call: Call, wire: Wire) -> tuple[str, float]:
-    """The node behind reshapes and constant shifts, and the sum of the shifts."""
+    """The node behind reshapes and constant shifts, and the sum of the shifts. An end that wraps belongs to a start
+    that is no place of any tensor."""
     name, total = wire.node, 0.0
     while name in call.context.made:
         op, args = call.context.made[name]
         if isinstance(op, Shift) and op.bias.numel() == 1:
             total += float(op.bias)
-        elif not isinstance(op, Reshape):
+        elif not isinstance(op, Reshape | Wrap):
             break
         name = args[0]
     return name, total
