@@ -11,8 +11,8 @@ from verifier.cli.light import load_torch
 from verifier.cli.streams import forget, open_all, tell
 from verifier.errors import VerifierError
 
-TRIM, TOP, MAP = -1, -2, -3  # M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_THRESHOLD of glibc's malloc.h
-KEPT, MORE, LARGEST = 2**30, 2**26, 2**25  # bytes
+TRIM, TOP, MAPS = -1, -2, -4  # M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_MAX of glibc's malloc.h
+KEPT, MORE = 2**31 - 1, 2**26  # bytes
 
 
 def prepare() -> None:
@@ -26,13 +26,13 @@ def prepare() -> None:
 
 
 def keep_memory() -> None:
-    """Freed memory stays with the process. Searches allocate the same megabytes again and again, and fetching them from
-    the system took 40 % of the time of proofs."""
+    """Freed memory stays with the process, large blocks as well. Searches allocate the same megabytes again and again,
+    and fetching them from the system took 40 % of the time of proofs, of large networks more than half."""
     try:
         options = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError, TypeError):  # not glibc: then as it comes
         return
-    for option, value in ((TRIM, KEPT), (TOP, MORE), (MAP, LARGEST)):
+    for option, value in ((TRIM, KEPT), (TOP, MORE), (MAPS, 0)):
         options(option, value)
 
 
