@@ -2,8 +2,10 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from onnx import TensorProto, helper, numpy_helper, save
 from torch import nn
 
 import verifier
@@ -79,3 +81,24 @@ def test_other_properties_are_left_alone(change):
     specification = verifier.Specification(rows, offset, (0,))
     problem = asked(Last(1), verifier.linf(X, 0.01, 0, 1), specification)
     assert problem.model.graph.by_name[problem.model.graph.output].op.label == "Softmax"
+
+
+def test_masked_attention_is_read_and_bounded(tmp_path):
+    """Scores that a mask makes -inf have no share: values, gradients and bounds stay numbers."""
+    mask = np.triu(np.full((3, 3), -np.inf, np.float32), 1)
+    nodes = [helper.make_node("Add", ["x", "mask"], ["z"]), helper.make_node("Softmax", ["z"], ["y"], axis=-1)]
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 3]) for name in ("x", "y")]
+    graph = helper.make_graph(nodes, "masked", values[:1], values[1:], [numpy_helper.from_array(mask, "mask")])
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "m.onnx")
+    model = verifier.load(tmp_path / "m.onnx")
+    x = torch.linspace(-1, 1, 9).reshape(1, 1, 3, 3)
+    ours = model.graph.to(torch.float32)(x.requires_grad_())
+    assert np.allclose(ours.detach().numpy(), model.evaluator(x.detach().numpy()), atol=1e-6)
+    (slope,) = torch.autograd.grad(ours.square().sum(), x)
+    assert bool(slope.isfinite().all())
+    for method in ("interval", "crown", "alpha-crown"):
+        region = verifier.linf(x.detach(), 0.3, -2.0, 2.0)
+        table = verifier.bounds(model, region, method=method, proof=True).table[model.graph.output]
+        points = model.evaluator(region.project(x.detach() + torch.rand(50, 1, 3, 3) * 0.6 - 0.3).numpy())
+        assert bool((table.lower <= torch.from_numpy(points).double() + 1e-6).all())
+        assert bool((torch.from_numpy(points).double() - 1e-6 <= table.upper).all())

@@ -19,7 +19,7 @@ from verifier.problem import Problem
 from verifier.properties import Specification
 from verifier.properties.expression import Formula
 from verifier.properties.variables import INPUT, OUTPUT, Variables
-from verifier.regions import Region
+from verifier.regions import Region, trial_points
 from verifier.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def verify_each(
         seed: of the attack.
         memory: bytes that coefficients may take.
         note: hears what is being worked on, for progress.
-        check: first compare the graph with the model's own engine on random points of a few regions. Only who has done
+        check: first compare the graph with the model's own engine on a few points of the regions. Only who has done
             so already should leave it out.
         record: keeps what is proved, for a certificate: `record.save(path, model_file)`.
     """
@@ -178,6 +178,5 @@ def shaped(region: Region, model: Model) -> Region:
 
 
 def compare(model: Model, region: Region, seed: int = 0) -> None:
-    """Raise `InvalidModel` where the graph and the model's own engine differ on random points of the first regions."""
-    few = shaped(region, model).select(torch.arange(min(region.batch, CHECKED)))
-    check_against(model, few.sample(torch.Generator().manual_seed(seed)).numpy())
+    """Raise `InvalidModel` where the graph and the model's own engine differ on points of the first regions."""
+    check_against(model, trial_points(shaped(region, model), CHECKED, seed).numpy())

@@ -28,7 +28,7 @@ from verifier.graph.graph import Graph
 from verifier.graph.passes.exact import simplified
 from verifier.numerics import flat
 from verifier.plan import Stage
-from verifier.problem import Problem, without_softmax
+from verifier.problem import Problem, without_last_relu, without_softmax
 from verifier.regions import Box
 from verifier.verdict import Falsified, Reason, Unknown, Verdict, Verified
 
@@ -79,6 +79,7 @@ def run(problem: Problem, settings: Settings, note: Callable[[str], None] = lamb
     if settings.deployed is None:  # rounded, a softmax can tie where its arguments don't
         problem = without_softmax(problem)
         if settings.record is None:  # a checker reads the file's own graph
+            problem = without_last_relu(problem)
             problem = replace(problem, model=replace(problem.model, graph=simplified(problem.model.graph)))
     if settings.record is None:
         problem = unwrapped(problem, settings.deployed)

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from verifier.errors import InputError
 from verifier.graph.graph import Graph, Node
+from verifier.graph.op import Affine
+from verifier.graph.ops.activation import Relu
 from verifier.graph.ops.opaque import Batchwise
 from verifier.graph.ops.shape import Reshape
 from verifier.graph.ops.softmax import Differences, Softmax
@@ -17,6 +19,8 @@ from verifier.model import Model
 from verifier.numerics import flat
 from verifier.properties import Specification
 from verifier.regions import Region
+
+SURE = 1 - 1e-9  # of a number's size, left by sums that decide its sign for sure
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +62,47 @@ def without_softmax(problem: Problem) -> Problem:
     cut = graph.until(_argument(graph, last))
     rows = specification.rows.reshape(*specification.rows.shape[:2], *cut.output_shape)
     return replace(problem, model=replace(problem.model, graph=cut), specification=replace(specification, rows=rows))
+
+
+def without_last_relu(problem: Problem) -> Problem:
+    """The same question before a last ReLU, where every row asks about one entry of it, and from a side on which the
+    ReLU changes no answer: behind it bounds can't fall below zero, and gradients vanish.
+
+    Of `c * relu(z) + d > 0` it changes none where `c > 0`, `d <= 0`, or `c < 0`, `d > 0`.
+    """
+    graph = problem.model.graph
+    tail = _affine_tail(graph)
+    relu = graph.by_name[tail[-1].inputs[0] if tail else graph.output]
+    if not isinstance(relu.op, Relu) or graph.uses[relu.name] > 1:
+        return problem
+    asked = problem.specification.to(torch.float64, "cpu")
+    c, d = asked.rows.flatten(0, 1), asked.offset.flatten()
+    reach, size = c.abs(), d.abs()  # the same without signs: more than the sums where terms cancel
+    for node in tail:
+        assert isinstance(node.op, Affine)
+        shapes = [torch.Size(graph.by_name[node.inputs[0]].shape)]
+        op, zero = node.op.to(torch.float64, "cpu"), c.new_zeros((1, *shapes[0]))
+        offset = op.forward(zero)
+        d, size = d + flat(c * offset, 1).sum(1), size + flat(reach * offset.abs(), 1).sum(1)
+        (c,), (reach,) = op.transport(c, shapes), op.abs().transport(reach, shapes)
+    c, reach = flat(c, 1), flat(reach, 1)
+    alone = ((reach > 0).sum(1) == 1) & (c.abs() >= SURE * reach).all(1)
+    up, down = (c > 0).any(1), (c < 0).any(1)
+    closed = torch.tensor(asked.closed).repeat_interleave(problem.batch)
+    below = torch.where(size == 0, ~closed, d <= -(1 - SURE) * size)
+    if not bool((alone & ((up & below) | (down & (d > (1 - SURE) * size)))).all()):
+        return problem
+    straight = tuple(replace(n, op=Reshape(n.shape)) if n is relu else n for n in graph.nodes)
+    return replace(problem, model=replace(problem.model, graph=replace(graph, nodes=straight)))
+
+
+def _affine_tail(graph: Graph) -> list[Node]:
+    """The nodes behind the last nonlinear one, from the output back, where they are a chain."""
+    found, node = list[Node](), graph.by_name[graph.output]
+    while isinstance(node.op, Affine) and len(node.inputs) == 1 and graph.uses[node.name] == 1:
+        found.append(node)
+        node = graph.by_name[node.inputs[0]]
+    return found
 
 
 def last_softmax(graph: Graph) -> Node | None:

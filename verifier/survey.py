@@ -66,7 +66,7 @@ class Survey:
                 yield from self._guarded(left, self._block, {})
 
     def check(self, points: int = 4) -> None:
-        """Compare our graph with the model's own engine on random points of the first region.
+        """Compare our graph with the model's own engine on points of the first region.
 
         Raises:
             InvalidModel: they disagree; a verdict about the graph would say nothing about the file.

@@ -69,3 +69,14 @@ class Region(ABC):
     @abstractmethod
     def to(self, dtype: torch.dtype, device: torch.device | str) -> Self:
         """The region for computing in `dtype` on `device`, rounded outwards."""
+
+
+def trial_points(region: Region, count: int, seed: int = 0) -> Tensor:
+    """`count` points `(count, *)` float32 of the first regions, one after the other: the lowest corner of one, the
+    highest of one, where a network is most likely to be another than in between, and random ones."""
+    place = torch.arange(count) % region.batch
+    chosen = region.select(place)
+    box, points = chosen.box(), chosen.sample(torch.Generator().manual_seed(seed), torch.float64)
+    points[0] = box.lower[0]
+    points[1:2] = box.upper[1:2]
+    return chosen.project(points.float())

@@ -106,6 +106,14 @@ def test_initializers_among_the_inputs_are_none(tmp_path: Path) -> None:
     assert check(save(proto, tmp_path)).graph.input.shape == (1, 4)
 
 
+def test_nor_are_those_that_nobody_reads(tmp_path: Path) -> None:
+    """ONNX Runtime would ask for a value of it, once the initializer is gone."""
+    proto = dense()
+    proto.graph.initializer.append(numpy_helper.from_array(np.zeros(2, np.int64), "shape"))
+    proto.graph.input.append(helper.make_tensor_value_info("shape", TensorProto.INT64, [2]))
+    check(save(proto, tmp_path))
+
+
 def test_outputs_can_be_chosen(tmp_path: Path) -> None:
     proto = dense()
     proto.graph.output.insert(0, helper.make_tensor_value_info("hidden", TensorProto.FLOAT, [1, 3]))

@@ -10,6 +10,7 @@ import torch
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from verifier import load, verify_each
+from verifier.api import compare
 from verifier.batch import Settings
 from verifier.bounding.methods import Crown, Ibp, Method
 from verifier.bounding.unwrapped import unwrapped
@@ -18,7 +19,7 @@ from verifier.complete.bab import Bab
 from verifier.complete.input_split import InputSplit
 from verifier.complete.record import Recorder
 from verifier.complete.search import Search
-from verifier.errors import Rejected
+from verifier.errors import InvalidModel, Rejected
 from verifier.formats.vnnlib.reader import parse
 from verifier.graph.ops.activation import Wrap
 from verifier.interval import Interval
@@ -164,6 +165,15 @@ def test_limits_that_are_forgotten_are_noticed(monkeypatch, tmp_path) -> None:
     recorder.save(tmp_path / "c.zip", path)
     with pytest.raises(Rejected):
         list(check(tmp_path / "c.zip", path, asked.model.graph))
+
+
+def test_a_wrong_reading_is_noticed_at_a_corner(monkeypatch, tmp_path) -> None:
+    """Few points of this region wrap, but its upper end does."""
+    loaded = load(model(tmp_path / "m.onnx", "cast to int8"))
+    compare(loaded, problem(loaded, 0, 128, 0.0).region)
+    monkeypatch.setattr(Wrap, "forward", lambda self, x: x)
+    with pytest.raises(InvalidModel, match="disagrees"):
+        compare(loaded, problem(loaded, 0, 128, 0.0).region)
 
 
 @pytest.mark.parametrize("slope", [-1.5, 0.0, 0.5, 1.0, 2.0])

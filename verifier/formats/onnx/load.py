@@ -149,6 +149,8 @@ def prune(model: ModelProto, outputs: Sequence[str], feeds: tuple[Feed, ...]) ->
         del graph.node[:]
         graph.node.extend(copies)
     needed = set(outputs).union(*(reads(node) for node in graph.node))
+    unused = set(initializer_names(graph)) - needed
+    keep_only(graph.input, lambda info: info.name not in unused)
     keep_only(graph.initializer, lambda tensor: tensor.name in needed)
     keep_only(graph.sparse_initializer, lambda tensor: tensor.values.name in needed)
     keep_only(graph.output, lambda info: info.name in outputs)
