@@ -18,7 +18,7 @@ from verifier.certificates.inputs import Asked, Forest
 from verifier.certificates.numbers import Array, Numbers
 from verifier.certificates.sharpened import Sweep
 from verifier.certificates.walk import Network
-from verifier.errors import Rejected
+from verifier.errors import Rejected, UnsupportedModel
 from verifier.graph.graph import Graph
 from verifier.graph.ops.opaque import Batchwise
 from verifier.graph.ops.shape import Reshape
@@ -61,6 +61,11 @@ def check(certificate: str | Path, model: str | Path, graph: Graph, exact: bool 
         InputError: the file is no certificate.
         UnsupportedModel: the checker lacks a rule.
     """
+    if exact and graph.rounded:
+        raise UnsupportedModel(
+            f"no fractions: while {model} was read, parameters of {', '.join(graph.rounded[:3])} were computed and rounded "
+            "(a division, a mean, a batch norm, constants of constants); check without --exact"
+        )
     reader = load(certificate)
     if reader["model"].text() != digest(model):
         raise Rejected(f"{certificate} is about another file than {model} (its SHA-256 differs)")

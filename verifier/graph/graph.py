@@ -25,13 +25,15 @@ class Node:
 class Graph:
     """Nodes in topological order; the first is the only `Input`. `metadata` is what the file says of itself.
 
-    `like` has the dtype and the device of the parameters.
+    `like` has the dtype and the device of the parameters. `rounded` names the file's nodes whose parameters are
+    quotients and the like, rounded to float64; all others are the file's own numbers.
     """
 
     nodes: tuple[Node, ...]
     output: str
     metadata: Mapping[str, str]
     like: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.float64))
+    rounded: tuple[str, ...] = ()
 
     @property
     def input(self) -> Node:

@@ -33,7 +33,8 @@ def exposed(joint: Joint, columns: Sequence[Monomial]) -> Model:
     wanted = [place[monomial] for monomial in columns]
     output = values if wanted == list(range(len(place))) else build.add("columns", Pick(torch.tensor(wanted)), values)
     (first, *_) = joint.parts
-    graph = Graph(tuple(build.nodes.values()), output, first.model.graph.metadata).until(output)
+    rounded = tuple(name for part in joint.parts for name in part.model.graph.rounded)
+    graph = Graph(tuple(build.nodes.values()), output, first.model.graph.metadata, rounded=rounded).until(output)
     sources = " + ".join(dict.fromkeys(part.model.source for part in joint.parts))
     notes = tuple(dict.fromkeys(note for part in joint.parts for note in part.model.notes))
     return Model(graph, ColumnsEvaluator(joint, tuple(columns)), sources, notes)

@@ -53,6 +53,7 @@ class Context:
     made: dict[str, tuple[Op, tuple[str, ...]]] = field(default_factory=dict)  # our nodes: op and arguments
     cuts: dict[str, np.ndarray] = field(default_factory=dict)  # our nodes that cut a constant, and the constant
     notes: list[str] = field(default_factory=list)
+    rounded: list[str] = field(default_factory=list)  # the file's nodes with parameters that were computed and rounded
     sizes: list[int] = field(default_factory=lambda: [0])  # entries of all tensors so far
     serial: Iterator[int] = field(default_factory=itertools.count)
 
@@ -210,6 +211,16 @@ class Call:
         return default
 
     # Building
+
+    def rounds(self) -> None:
+        """A parameter is no longer the file's own number, but computed of such, and rounded."""
+        self.context.rounded.append(self.name)
+
+    def reciprocal(self, x: np.ndarray | float) -> np.ndarray:
+        """`1 / x`; only of powers of two that is exact."""
+        if (np.abs(np.frexp(x)[0]) != 0.5).any():
+            self.rounds()
+        return 1 / np.asarray(x, dtype=np.float64)
 
     def add(self, op: Op, *args: Tensorial, type: int | None = None) -> Wire:
         """Append `op`; the result has the element type of the first argument unless `type` says otherwise."""

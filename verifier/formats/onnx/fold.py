@@ -1,5 +1,6 @@
 """Nodes whose inputs are all constant are computed while loading, integers exactly and real numbers in float64.
 
+What they give counts as the file's weights: a runtime computes it before it runs, too, and in a precision of its own.
 Arithmetic on shapes goes the short way through numpy. Anything else runs through its own translator on an empty graph,
 and what we don't translate runs in the reference implementation of the onnx package.
 """
@@ -16,9 +17,11 @@ from verifier.formats.onnx.slicing import one_slice
 from verifier.formats.onnx.table import TRANSLATORS, key
 from verifier.formats.onnx.values import INTEGER, Const, Value, Wire, constant, is_integer, is_real, rounded
 from verifier.graph.build import Builder
+from verifier.graph.op import Affine
 
 EXACT = 2**53  # float64 holds every integer up to here
 RANDOM = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"}
+ROUNDING = {"Add", "Sub", "Mul", "Div", "Range", "ReduceProd"}  # of those that go the short way
 DEFERRED = {"If", "Loop", "Scan", "SequenceMap"}
 
 
@@ -34,6 +37,8 @@ def fold(call: Call) -> tuple[Value, ...] | None:
     if name in RANDOM:
         raise Obstacle("its output is random")
     if name in FOLDS and (result := FOLDS[name](call)) is not None:
+        if name in ROUNDING and is_real(result.type):
+            call.rounds()
         return _complete(call, (result,))
     large = any(is_integer(c.type) and c.array.size and np.abs(c.array).max() > EXACT for c in constants)
     if name in TRANSLATORS and not large:
@@ -53,6 +58,8 @@ def _by_translator(call: Call, name: str, inputs: list[Value | None]) -> tuple[V
     scratch = Call(Context(builder, call.context.opset, frozenset()), call.node, inputs)
     result = TRANSLATORS[name](scratch)
     _complete(scratch, ())
+    if not all(isinstance(op, Affine) and op.moves for op, _ in scratch.context.made.values()):
+        call.rounds()
     return tuple(_constant_of(value, builder) for value in (result if isinstance(result, tuple) else (result,)))
 
 
@@ -83,6 +90,7 @@ def _by_reference(call: Call, inputs: list[Value | None]) -> tuple[Value, ...]:
         results = ReferenceEvaluator(model).run(None, feeds)
     except Exception as error:
         raise Obstacle(f"not supported, and it can't be computed as a constant either ({error})") from error
+    call.rounds()
     like = next((v.type for v in inputs if isinstance(v, Const) and is_real(v.type)), TensorProto.FLOAT)
     return tuple(constant(np.asarray(r), like if np.asarray(r).dtype.kind == "f" else None) for r in results)
 

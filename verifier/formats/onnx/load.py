@@ -187,7 +187,8 @@ def translate(model: ModelProto, wanted: Wanted, feeds: tuple[Feed, ...], file: 
         found[name] = value
     wanted.check(found)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    return named(builder.finish(output_of(context, found), metadata), context.final), context.notes
+    graph = named(builder.finish(output_of(context, found), metadata), context.final)
+    return replace(graph, rounded=tuple(dict.fromkeys(context.rounded))), context.notes
 
 
 def output_of(context: Context, found: Mapping[str, Tensorial]) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -32,7 +33,8 @@ def translate(program: Program, source: str) -> Graph:
     if walk.obstacles:
         raise UnsupportedModel(report(walk.obstacles, source))
     site = Site(walk.builder, "output", (), "output")
-    return walk.builder.finish(site.ref(output).node, {"source": source})
+    graph = walk.builder.finish(site.ref(output).node, {"source": source})
+    return replace(graph, rounded=(source,))  # which of its parameters were computed is not followed
 
 
 class Walk:

@@ -106,7 +106,7 @@ def over(call: Call, a: Tensorial, b: Tensorial) -> Wire:
     if isinstance(b, Const):
         if (b.array == 0).any():
             raise InvalidModel(f"node {call.name}: division by zero")
-        return call.add(Scale(real(1 / b.array, a).tensor()), a)
+        return call.add(Scale(real(call.reciprocal(b.array), a).tensor()), a)
     inverse = call.add(Power(-1.0), b, type=a.type)
     if isinstance(a, Const):
         return call.add(Scale(a.tensor()), inverse)
@@ -119,7 +119,7 @@ def sum_all(call: Call) -> Value:
 
 def mean_all(call: Call) -> Value:
     values = call.values()
-    return call.add(Scale(scalar(1 / len(values))), total(call, values))
+    return call.add(Scale(scalar(float(call.reciprocal(len(values))))), total(call, values))
 
 
 def total(call: Call, values: list[Tensorial]) -> Wire:
@@ -132,6 +132,8 @@ def total(call: Call, values: list[Tensorial]) -> Wire:
     out = wires[0] if len(wires) == 1 else call.add(Sum((1,) * len(wires)), *wires)
     if constants:
         bias = sum((c.array for c in constants[1:]), start=constants[0].array)
+        if len(constants) > 1:
+            call.rounds()
         out = call.add(Shift(real(np.asarray(bias), out).tensor()), out)
     return out
 

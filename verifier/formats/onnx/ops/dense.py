@@ -96,6 +96,8 @@ def gemm(call: Call) -> Value:
     a, b, c = call.value(0), call.value(1), call.optional(2)
     alpha, beta = call.attr_float("alpha", 1.0), call.attr_float("beta", 1.0)
     call.ignore("broadcast")  # before opset 7
+    if alpha != 1 or beta != 1:
+        call.rounds()
     if call.attr_int("transA", 0):
         a = swap(call, a)
     if call.attr_int("transB", 0):

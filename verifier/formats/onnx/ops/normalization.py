@@ -34,6 +34,7 @@ def batch_normalization(call: Call) -> Value:
         raise Obstacle("spatial=0 is not supported")
     if (variance + epsilon <= 0).any():
         raise InvalidModel(f"node {call.name}: a variance that is not positive")
+    call.rounds()
     out = call.add(Shift(channels(-mean, x.shape)), x)
     out = call.add(Scale(channels(gamma / np.sqrt(variance + epsilon), x.shape)), out)
     return call.add(Shift(channels(beta, x.shape)), out)

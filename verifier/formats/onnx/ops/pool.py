@@ -45,7 +45,7 @@ def average_pool(call: Call) -> Value:
     if len(moves) > 3:
         raise Obstacle(f"pooling over {len(moves)} axes; one to three are supported")
     include = bool(call.attr_int("count_include_pad", 0))
-    share = 1 / divisors(moves, include)
+    share = torch.from_numpy(call.reciprocal(divisors(moves, include).numpy()))
     pads = tuple((w.before, max(w.spare, 0)) for w in moves)
     call.admit((*x.shape[:2], *(w.size + a + b for w, (a, b) in zip(moves, pads, strict=True))))
     if any(a or b for a, b in pads):
@@ -63,7 +63,7 @@ def global_average_pool(call: Call) -> Value:
     entries = 1
     for axis in axes:
         entries *= x.shape[axis]
-    return call.add(Scale(scalar(1 / entries)), call.add(Reduce(axes, keepdim=True), x))
+    return call.add(Scale(scalar(float(call.reciprocal(entries)))), call.add(Reduce(axes, keepdim=True), x))
 
 
 def global_max_pool(call: Call) -> Value:

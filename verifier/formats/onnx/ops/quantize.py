@@ -22,7 +22,7 @@ def quantize_linear(call: Call) -> Value:
 
 def quantized(call: Call, x: Wire, scale: Const, zero: Const | None, type: int) -> Wire:
     """`clip(round(x / scale) + zero)`, in the range of the integer type."""
-    out = call.add(Round(), call.add(Scale(real(1 / scale.array, scale).tensor()), x))
+    out = call.add(Round(), call.add(Scale(real(call.reciprocal(scale.array), scale).tensor()), x))
     if zero is not None:
         out = call.add(Shift(zero.tensor()), out)
     low, high = limits(type)

@@ -95,7 +95,7 @@ def summed(call: Call, x: Wire, axes: tuple[int, ...], keep: bool) -> Wire:
 
 def averaged(call: Call, x: Wire, axes: tuple[int, ...], keep: bool) -> Wire:
     count = math.prod(x.shape[a] for a in axes)
-    return call.add(Scale(scalar(1 / count)), summed(call, x, axes, keep))
+    return call.add(Scale(scalar(float(call.reciprocal(count)))), summed(call, x, axes, keep))
 
 
 def greatest(call: Call, x: Wire, axes: tuple[int, ...], keep: bool) -> Wire:

@@ -74,6 +74,7 @@ def resized(
             x = gathered(call, x, nearest(axis, rounding), number)
         else:
             call.admit((axis.out, axis.size))
+            call.rounds()
             x = along(call, x, matrix(axis, mode, rounding, coefficient, exclude), number)
     return x
 
