@@ -63,7 +63,7 @@ def check(certificate: str | Path, model: str | Path, graph: Graph, exact: bool 
     """
     if exact and graph.rounded:
         raise UnsupportedModel(
-            f"no fractions: while {model} was read, parameters of {', '.join(graph.rounded[:3])} were computed and rounded "
+            f"no fractions: parameters of {', '.join(graph.rounded[:3])} were rounded when {model} was read "
             "(a division, a mean, a batch norm, constants of constants); check without --exact"
         )
     reader = load(certificate)
