@@ -32,7 +32,7 @@ from verifier.graph.build import Builder
 from verifier.graph.graph import Graph
 from verifier.graph.ops.dense import Shift
 from verifier.model import Model
-from verifier.plan import PLANS, plan
+from verifier.plan import EXACT, PLANS, plan
 from verifier.problem import Problem
 from verifier.properties import Specification
 from verifier.regions import box
@@ -303,6 +303,7 @@ def test_an_unsupported_network_can_still_be_attacked() -> None:
 
 
 def test_plans_have_names() -> None:
+    assert set(METHODS) == {*PLANS, *EXACT}
     for name in METHODS:
         assert any(isinstance(stage, Attack | Method | Search) for stage in plan(name))
     for name in PLANS:

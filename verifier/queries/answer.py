@@ -143,7 +143,7 @@ class _Run:
         assignment = complete(self.query, joint, self.networks, found.witness)
         if holds(self.query, assignment, meant):
             return assignment
-        self.refused = "an input satisfies the query as the file is written, but not as the runtime computes it when it is deployed"
+        self.refused = "an input satisfies the query as the file is written, but not as the runtime computes it"
         if not asked.complete:
             self.refused = "the query's disjunctions multiply to too many cases; only a part of them was searched"
         return None
