@@ -102,3 +102,14 @@ def test_masked_attention_is_read_and_bounded(tmp_path):
         points = model.evaluator(region.project(x.detach() + torch.rand(50, 1, 3, 3) * 0.6 - 0.3).numpy())
         assert bool((table.lower <= torch.from_numpy(points).double() + 1e-6).all())
         assert bool((torch.from_numpy(points).double() - 1e-6 <= table.upper).all())
+        assert bool((table.upper - table.lower < 0.5).all()), "what the mask hides is not bounded away"
+
+
+def test_a_mask_that_hides_a_whole_row_is_refused(tmp_path):
+    nodes = [helper.make_node("Add", ["x", "mask"], ["z"]), helper.make_node("Softmax", ["z"], ["y"], axis=-1)]
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 2, 2]) for name in ("x", "y")]
+    mask = np.array([[0, 0], [-np.inf, -np.inf]], np.float32)
+    graph = helper.make_graph(nodes, "masked", values[:1], values[1:], [numpy_helper.from_array(mask, "mask")])
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "m.onnx")
+    with pytest.raises(verifier.UnsupportedModel, match="hides all"):
+        verifier.load(tmp_path / "m.onnx")

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from verifier.formats.onnx.call import Call
 from verifier.formats.onnx.ops.dense import reshape
+from verifier.formats.onnx.ops.masked import masked
 from verifier.formats.onnx.ops.shape import permuted
 from verifier.formats.onnx.values import Value, Wire
 from verifier.graph.ops.opaque import Batchwise
@@ -33,6 +34,10 @@ def softmax(call: Call, x: Wire, axis: int) -> Wire:
 
 
 def _shares(call: Call, x: Wire) -> Wire:
+    return masked(call, x, _rolled) or _rolled(call, x)
+
+
+def _rolled(call: Call, x: Wire) -> Wire:
     return call.add(Softmax(whole=True), call.add(Differences(), x))
 
 
