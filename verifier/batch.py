@@ -302,6 +302,6 @@ def _check_device(name: str) -> None:
 
 def _batch(graph: Graph, settings: Settings) -> int:
     """As many inputs as leave room for 64 rows of coefficients of the largest node each."""
-    largest = max(torch.Size(node.shape).numel() for node in graph.nodes)
+    largest = max(node.size for node in graph.nodes)
     most = TOGETHER if settings.together else BATCH
     return int(max(1, min(most, settings.bytes // (64 * 64 * largest))))

@@ -45,7 +45,7 @@ class Pgd(Attack):
             problem.specification.to(kind, device),
             generator,
         )
-        entries = sum(torch.Size(node.shape).numel() for node in graph.nodes) + 2 * rows[:, :1].numel()
+        entries = sum(node.size for node in graph.nodes) + 2 * rows[:, :1].numel()
         chunk = max(1, self.bytes // (3 * entries * kind.itemsize))
         todo = torch.arange(self.restarts * problem.batch, device=device)
         while len(todo) and not stop():

@@ -47,7 +47,7 @@ class Sampled(Attack):
         """The best of `count` points `(*in)` of one question; the first that breaks its property ends the search."""
         region, like = problem.region, graph.like
         box, specification = region.box(), problem.specification.to(like.dtype, like.device)
-        entries = sum(torch.Size(node.shape).numel() for node in graph.nodes)
+        entries = sum(node.size for node in graph.nodes)
         chunk = max(1, min(256, self.bytes // (2 * entries * like.element_size())))
         index = box.varies.flatten().nonzero().flatten()
         part, seen = places(graph, box.varies.flatten()), set[float]()

@@ -57,7 +57,7 @@ class Bands:
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self.asked = {n.inputs[0] for n in state.graph.nodes if not isinstance(n.op, Affine | Input)}
+        self.asked = {n.inputs[0] for n in state.graph.nodes if n.nonlinear}
         self.asked.add(state.graph.output)
         self.bands: dict[str, Band] = {}
 

@@ -1,7 +1,5 @@
 """How many rows one walk may carry: as memory and caches allow. No choice changes an answer."""
 
-import torch
-
 from verifier.bounding.state import State
 from verifier.graph.graph import Node
 
@@ -14,7 +12,7 @@ def rows_at_once(state: State, node: Node, sloped: bool, memory: int) -> int:
     """Of walks that start at `node`, within `memory` bytes; `sloped` ones are optimised, and keep a graph of gradients
     over all lines."""
     batch, like = state.region.batch, state.region.box().lower
-    largest = max(torch.Size(n.shape).numel() for n in state.graph.until(node.name).nodes)
+    largest = max(n.size for n in state.graph.until(node.name).nodes)
     copies = COPIES * 2 * len(state.lines) if sloped else COPIES
     room = memory // (batch * 2 * largest * like.element_size() * copies)
     if like.device.type == "cpu":

@@ -51,7 +51,7 @@ def negatives(node: Node) -> Tensor | None:
     """For each entry of the flattened `node` the one that is its negative: `(n,)`; None where nothing pairs them."""
     if not isinstance(node.op, Differences) or node.shape[-1] == 0:
         return None
-    size, total = node.shape[-2], torch.Size(node.shape).numel()
+    size, total = node.shape[-2], node.size
     row, column = torch.arange(size).unsqueeze(1), torch.arange(size - 1)
     there = (row + column + 1) % size * (size - 1) + (size - 2 - column)
     blocks = torch.arange(0, total, size * (size - 1))
@@ -63,7 +63,7 @@ def copies(graph: Graph, node: Node) -> Tensor | None:
     all entries are on their own. Nodes that only move entries are followed back."""
     if not (isinstance(node.op, Affine) and node.op.moves):
         return None
-    marks, seen, total = _marks(graph, node, 0.0), _marks(graph, node, FAR), torch.Size(node.shape).numel()
+    marks, seen, total = _marks(graph, node, 0.0), _marks(graph, node, FAR), node.size
     own = FAR / 2 + torch.arange(total, dtype=torch.float64)
     label = torch.where(seen - marks == FAR, marks, own)  # parameters, and what is moved with a sign, are on their own
     _, group = label.unique(return_inverse=True)
@@ -81,7 +81,7 @@ def _marks(graph: Graph, node: Node, start: float) -> Tensor:
         if other.name in needed and _moves(other):
             values[other.name] = other.op.to(torch.float64, "cpu").forward(*(values[name] for name in other.inputs))
         elif other.name in needed:
-            size = torch.Size(other.shape).numel()
+            size = other.size
             values[other.name] = (start + count + torch.arange(size, dtype=torch.float64)).reshape(1, *other.shape)
             count += size
     return values[node.name].flatten()

@@ -21,7 +21,6 @@ from verifier.bounding.state import State, check_boundable
 from verifier.bounding.zonotope import Zonotopes
 from verifier.errors import InputError
 from verifier.graph.graph import Graph, Node
-from verifier.graph.op import Affine, Input
 from verifier.interval import Interval
 from verifier.numerics import enclose, flat
 from verifier.properties import Specification
@@ -90,14 +89,14 @@ def propagate(
 
 def fits(graph: Graph, region: Region, method: Zonotope, options: Options) -> bool:
     """Do all symbols of all inputs fit into memory together?"""
-    largest = max(torch.Size(node.shape).numel() for node in graph.nodes)
-    symbols = min(method.symbols, sum(torch.Size(node.shape).numel() for node in graph.nodes))
+    largest = max(node.size for node in graph.nodes)
+    symbols = min(method.symbols, sum(node.size for node in graph.nodes))
     return COPIES * 8 * region.batch * largest * symbols <= options.bytes
 
 
 def _smaller(graph: Graph, region: Region, method: Zonotope, options: Options) -> Zonotope:
     """As many symbols as fit for a single input, if those are enough for all that varies of it."""
-    largest = max(torch.Size(node.shape).numel() for node in graph.nodes)
+    largest = max(node.size for node in graph.nodes)
     symbols = min(method.symbols, options.bytes // (COPIES * 8 * largest))
     if symbols < int(region.box().varies.sum()):
         raise MemoryError(f"{method} needs more than {options.bytes} bytes; allow more memory, or fewer symbols")
@@ -139,7 +138,7 @@ class _Run:
         self.bands = Bands(self.state) if options.bands and self.tightens else None
         self.readers: dict[str, list[Node]] = {}
         for node in graph.nodes:
-            if not isinstance(node.op, Affine | Input):
+            if node.nonlinear:
                 self.readers.setdefault(node.inputs[0], []).append(node)
 
     def bounds(self, specification: Specification | None) -> Bounds:

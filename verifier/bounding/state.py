@@ -184,8 +184,8 @@ class State:
         """An affine image of a box has an exact hull; a diagonal one is a box again."""
         if len(node.inputs) != 1 or node.inputs[0] not in self.hull:
             return
-        size = torch.Size(self.graph.by_name[node.inputs[0]].shape).numel()
-        if op.diagonal and size == torch.Size(node.shape).numel():
+        size = self.graph.by_name[node.inputs[0]].size
+        if op.diagonal and size == node.size:
             self.hull[node.name] = self.hull[node.inputs[0]]
         elif self.hull[node.inputs[0]] == "box":
             self.hull[node.name] = "exact"
@@ -210,7 +210,7 @@ class State:
         few additions for each node of the graph."""
         if not self.rounding:
             return 0.0
-        return gamma(terms + torch.Size(node.shape).numel() + 4 * len(self.graph.nodes), self.region.box().lower.dtype)
+        return gamma(terms + node.size + 4 * len(self.graph.nodes), self.region.box().lower.dtype)
 
 
 def two_summed(op: Sum, args: Sequence[Interval]) -> Interval:
@@ -233,7 +233,7 @@ def check_boundable(graph: Graph, relaxations: Table) -> None:
     """Raises `UnsupportedModel` that lists every node that has no bounds yet."""
     missing: dict[str, list[Node]] = {}
     for node in graph.nodes:
-        if not isinstance(node.op, Affine | Input) and type(node.op) not in relaxations:
+        if node.nonlinear and type(node.op) not in relaxations:
             missing.setdefault(node.op.label, []).append(node)
     if not missing:
         return

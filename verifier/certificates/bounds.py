@@ -14,7 +14,6 @@ from verifier.certificates.rule import Lines
 from verifier.certificates.rules import Rectifier
 from verifier.certificates.walk import Network, Table, Walk
 from verifier.graph.graph import Node
-from verifier.graph.op import Affine, Input
 
 Known = Mapping[str, tuple[Array, Array]]
 NOTHING: Known = MappingProxyType({})
@@ -95,7 +94,7 @@ class Recipe:
             table.enter(node, (lower, upper))
             if node.name in known:
                 table.improve(node.name, *known[node.name])
-            if not isinstance(node.op, Affine | Input) and not self.level:
+            if node.nonlinear and not self.level:
                 table.lines[node.name] = self._standard(table, node, boxes)
             if node.name in self.tightened:
                 self._tighten(table, node)

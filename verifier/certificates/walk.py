@@ -44,9 +44,7 @@ class Network:
     def rules(self) -> Mapping[str, Rule]:
         shapes = {node.name: node.shape for node in self.graph.nodes}
         return {
-            node.name: self._named(node, rule, shapes[node.inputs[0]])
-            for node in self.graph.nodes
-            if not isinstance(node.op, Affine | Input)
+            node.name: self._named(node, rule, shapes[node.inputs[0]]) for node in self.graph.nodes if node.nonlinear
         }
 
     @cached_property

@@ -25,7 +25,6 @@ from verifier.complete.pace import Cooldown, Pace
 from verifier.complete.probes import BoxProbes
 from verifier.complete.search import Search, Work
 from verifier.graph.graph import Graph
-from verifier.graph.op import Affine, Input
 from verifier.interval import Interval
 from verifier.numerics import flat
 from verifier.problem import Problem
@@ -225,7 +224,7 @@ class InputSearch:
 
 def kept(graph: Graph) -> tuple[str, ...]:
     """The nodes whose intervals a box passes on to its parts: those that are bounded by walks, unless they are many."""
-    names = {n.inputs[0] for n in graph.nodes if not isinstance(n.op, Affine | Input)}
+    names = {n.inputs[0] for n in graph.nodes if n.nonlinear}
     return tuple(names) if undecided(graph) <= KEPT else ()
 
 
@@ -238,11 +237,11 @@ def suited(problem: Problem) -> Method:
 
 def undecided(graph: Graph) -> int:
     """How many entries nonlinear nodes read."""
-    names = {n.inputs[0] for n in graph.nodes if not isinstance(n.op, Affine | Input)}
-    return sum(torch.Size(graph.by_name[name].shape).numel() for name in names)
+    names = {n.inputs[0] for n in graph.nodes if n.nonlinear}
+    return sum(graph.by_name[name].size for name in names)
 
 
 def limit(problem: Problem, work: Work) -> int:
     """How many boxes fit into memory at once."""
-    entries = sum(torch.Size(node.shape).numel() for node in problem.model.graph.nodes)
+    entries = sum(node.size for node in problem.model.graph.nodes)
     return max(1, work.bytes // (8 * COPIES * entries))

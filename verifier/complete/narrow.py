@@ -85,7 +85,7 @@ def _forms(problem: Problem, count: int) -> tuple[dict[str, Form], set[str]]:
 
 def _affine(node: Node, form: Form, count: int) -> list[Node]:
     """A node under its own name, as `generators @ symbols + center`, each within the remainder."""
-    size = torch.Size(node.shape).numel()
+    size = node.size
     weight = form.generators.new_zeros(count, size)
     weight[: len(form.generators)] = flat(form.generators, 1)
     fixed = Constant(form.center[0].flatten(), form.remainder[0].flatten())

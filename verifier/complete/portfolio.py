@@ -12,7 +12,6 @@ from verifier.complete.curved import bends
 from verifier.complete.input_split import InputSplit
 from verifier.complete.search import Search, Work, skipped
 from verifier.graph.graph import Graph
-from verifier.graph.op import Affine, Input
 from verifier.numerics import flat
 from verifier.problem import Problem
 from verifier.regions import Box
@@ -165,9 +164,9 @@ class _Inputs(_Turns):
 
 def shallow(graph: Graph) -> bool:
     """Are there few neurons, all of them kinks of linear functions of the input?"""
-    bent = [node for node in graph.nodes if not isinstance(node.op, Affine | Input)]
+    bent = [node for node in graph.nodes if node.nonlinear]
     behind = {node.name for kink in bent for node in graph.until(kink.inputs[0]).nodes}
-    neurons = sum(torch.Size(node.shape).numel() for node in bent)
+    neurons = sum(node.size for node in bent)
     return neurons <= NEURONS and not bends(graph) and behind.isdisjoint(node.name for node in bent)
 
 

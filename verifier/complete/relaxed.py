@@ -57,7 +57,7 @@ class Relaxed:
 
     def at_once(self, bytes: int) -> int:
         """How many domains fit into that much memory."""
-        entries = sum(torch.Size(node.shape).numel() for node in self.search.state.graph.nodes)
+        entries = sum(node.size for node in self.search.state.graph.nodes)
         return max(1, bytes // (2 * 4 * COPIES * entries))
 
     def optimised(self, domains: Domains, steps: int, stop: Callable[[], bool], lr: float = 0.1) -> Domains:

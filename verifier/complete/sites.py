@@ -8,7 +8,6 @@ from torch import Tensor
 
 from verifier.bounding.state import State
 from verifier.graph.graph import Node
-from verifier.graph.op import Affine, Input
 from verifier.numerics import flat
 
 
@@ -36,7 +35,7 @@ def sites(state: State) -> list[Site]:
     others, and would drop what their multipliers add."""
     readers: dict[str, list[Node]] = {}
     for node in state.graph.until(state.graph.output).nodes:
-        if not isinstance(node.op, Affine | Input):
+        if node.nonlinear:
             readers.setdefault(node.inputs[0], []).append(node)
     found, first = [], 0
     for name, nodes in readers.items():

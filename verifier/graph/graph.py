@@ -1,5 +1,6 @@
 """A network as a value: nodes in topological order, evaluated by a walk."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,15 @@ class Node:
     op: Op
     inputs: tuple[str, ...]
     shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """Entries of `*`."""
+        return math.prod(self.shape)
+
+    @property
+    def nonlinear(self) -> bool:
+        return not isinstance(self.op, Affine | Input)
 
 
 @dataclass(frozen=True, eq=False)

@@ -98,7 +98,7 @@ class _Build:
         picked = []
         for (kind, owner), places in groups.items():
             node = self.outputs[owner] if kind else self.input
-            whole = places == list(range(int(torch.Size(self.nodes[node].shape).numel())))
+            whole = places == list(range(self.nodes[node].size))
             op: Op = Reshape((len(places),)) if whole else Pick(torch.tensor(places))
             picked.append(self.add(f"{node}~mentioned", op, node))
         return picked[0] if len(picked) == 1 else self.add("mentioned", Concat(0), *picked)

@@ -189,7 +189,7 @@ class Encoder:
     def _lined(self, node: Node) -> Form:
         """Between two lines; a product reads a group of entries for each of its own."""
         self.exact = False
-        name, size = node.inputs[0], torch.Size(node.shape).numel()
+        name, size = node.inputs[0], node.size
         x = self.columns(name, np.ones(len(self.forms[name]), dtype=bool))
         y = self.build.columns(*ends(self.table[node.name]))
         add_lines(self.build, x.reshape(size, -1), y, *self._lines(node))

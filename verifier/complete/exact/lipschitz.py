@@ -102,7 +102,7 @@ class Deviations:
         form = self.forms[name]
         spread = min(self.reach(form), length(high - low) * SAFETY)
         if isinstance(node.op, Max):
-            one = np.ones(torch.Size(node.shape).numel())
+            one = np.ones(node.size)
             return self._block(one, spread, -one, one, None)
         least, most = slopes(node, low, high)
         return self._block(np.maximum(np.abs(least), np.abs(most)), spread, least, most, form)
