@@ -8,7 +8,6 @@ from torch import Tensor
 
 from verifier.graph.op import Affine, Op
 
-FAR = 1e30  # above all other arguments: then a share is zero
 MAX_ROLLED = 2**20  # differences of one softmax; beyond that it is evaluated, but not bounded
 
 
@@ -23,8 +22,7 @@ class Softmax(Op):
 
     def forward(self, *args: Tensor) -> Tensor:
         own = torch.zeros_like(args[0][..., :1]) if args[0].shape[-1] else args[0].new_zeros(*args[0].shape[:-1], 1)
-        others = args[0].clamp(max=FAR)  # infinite where its own argument is masked by -inf
-        return torch.softmax(torch.cat([own, others], dim=-1), dim=-1)[..., 0]
+        return torch.softmax(torch.cat([own, args[0]], dim=-1), dim=-1)[..., 0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +34,7 @@ class Differences(Affine):
         size = x.shape[-1]
         place = torch.arange(size, device=x.device)
         others = x[..., (place[:, None] + place[1:]) % size]
-        own = x.unsqueeze(-1)
-        return torch.where(others == own, 0.0, others - own)  # also of arguments that are masked by -inf
+        return others - x.unsqueeze(-1)
 
     def abs(self) -> Affine:
         return _Sums()
