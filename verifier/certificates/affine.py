@@ -56,7 +56,10 @@ def mapped(op: Affine, shapes: Sequence[Shape], out: Shape, numbers: Numbers) ->
         case Conv() | ConvTranspose():
             return Map(*convolution(op, shapes[0], out, _numbers(op.weight, numbers), _bias(op, out, numbers)))
         case Scale():
-            weight = np.broadcast_to(_numbers(op.weight, numbers), out).reshape(-1)
+            own = _numbers(op.weight, numbers)
+            if numbers.exact and op.divisor is not None:
+                own = numbers.divide(numbers.array(np.ones(own.shape)), _numbers(op.divisor, numbers))
+            weight = np.broadcast_to(own, out).reshape(-1)
             return _placed([_broadcast(shapes[0], out)], [weight], shapes, numbers)
         case Shift():
             offset = np.broadcast_to(_numbers(op.bias, numbers), out).reshape(-1)

@@ -64,7 +64,7 @@ def check(certificate: str | Path, model: str | Path, graph: Graph, exact: bool 
     if exact and graph.rounded:
         raise UnsupportedModel(
             f"no fractions: parameters of {', '.join(graph.rounded[:3])} were rounded when {model} was read "
-            "(a division, a mean, a batch norm, constants of constants); check without --exact"
+            "(a batch norm, a resize, constants of constants); check without --exact"
         )
     reader = load(certificate)
     if reader["model"].text() != digest(model):

@@ -35,8 +35,8 @@ class Node:
 class Graph:
     """Nodes in topological order; the first is the only `Input`. `metadata` is what the file says of itself.
 
-    `like` has the dtype and the device of the parameters. `rounded` names the file's nodes whose parameters are
-    quotients and the like, rounded to float64; all others are the file's own numbers.
+    `like` has the dtype and the device of the parameters. `rounded` names the file's nodes whose parameters were
+    computed and rounded to float64; those of all others are the file's own numbers.
     """
 
     nodes: tuple[Node, ...]

@@ -28,7 +28,7 @@ from verifier.formats.onnx.values import (
 )
 from verifier.graph.build import Builder
 from verifier.graph.op import Op
-from verifier.graph.ops.dense import Constant
+from verifier.graph.ops.dense import Constant, Scale
 
 T = TypeVar("T")
 
@@ -216,11 +216,9 @@ class Call:
         """A parameter is no longer the file's own number, but computed of such, and rounded."""
         self.context.rounded.append(self.name)
 
-    def reciprocal(self, x: np.ndarray | float) -> np.ndarray:
-        """`1 / x`; only of powers of two that is exact."""
-        if (np.abs(np.frexp(x)[0]) != 0.5).any():
-            self.rounds()
-        return 1 / np.asarray(x, dtype=np.float64)
+    def divided(self, x: Tensorial, by: Const) -> Wire:
+        """`x / by`, by a constant without zeros."""
+        return self.add(Scale(real(1 / by.array, by).tensor(), by.tensor()), x)
 
     def add(self, op: Op, *args: Tensorial, type: int | None = None) -> Wire:
         """Append `op`; the result has the element type of the first argument unless `type` says otherwise."""

@@ -115,9 +115,11 @@ class Contract(Affine):
 
 @dataclass(frozen=True, eq=False)
 class Scale(Affine):
-    """`x * weight`, entry by entry; `weight` broadcasts against `*`."""
+    """`x * weight`, entry by entry; `weight` broadcasts against `*`. Of a division it is rounded, and `divisor` holds
+    the file's own number."""
 
     weight: Tensor
+    divisor: Tensor | None = None
     diagonal: ClassVar[bool] = True
 
     def forward(self, *args: Tensor) -> Tensor:

@@ -106,7 +106,7 @@ def over(call: Call, a: Tensorial, b: Tensorial) -> Wire:
     if isinstance(b, Const):
         if (b.array == 0).any():
             raise InvalidModel(f"node {call.name}: division by zero")
-        return call.add(Scale(real(call.reciprocal(b.array), a).tensor()), a)
+        return call.divided(a, b)
     inverse = call.add(Power(-1.0), b, type=a.type)
     if isinstance(a, Const):
         return call.add(Scale(a.tensor()), inverse)
@@ -119,7 +119,7 @@ def sum_all(call: Call) -> Value:
 
 def mean_all(call: Call) -> Value:
     values = call.values()
-    return call.add(Scale(scalar(float(call.reciprocal(len(values))))), total(call, values))
+    return call.divided(total(call, values), real(len(values), values[0]))
 
 
 def total(call: Call, values: list[Tensorial]) -> Wire:

@@ -3,14 +3,13 @@
 import torch
 
 from verifier.errors import InvalidModel
-from verifier.formats.onnx.call import Call, Obstacle
-from verifier.formats.onnx.ops.activation import scalar
+from verifier.formats.onnx.call import Call, Obstacle, real
 from verifier.formats.onnx.ops.conv import padding, window
 from verifier.formats.onnx.ops.dense import reshape
 from verifier.formats.onnx.values import Value, Wire
 from verifier.graph.lower import Window, divisors, window_index
 from verifier.graph.ops.conv import Conv
-from verifier.graph.ops.dense import Reduce, Scale
+from verifier.graph.ops.dense import Reduce
 from verifier.graph.ops.pool import Max
 from verifier.graph.ops.shape import Pad, Pick
 
@@ -45,7 +44,7 @@ def average_pool(call: Call) -> Value:
     if len(moves) > 3:
         raise Obstacle(f"pooling over {len(moves)} axes; one to three are supported")
     include = bool(call.attr_int("count_include_pad", 0))
-    share = torch.from_numpy(call.reciprocal(divisors(moves, include).numpy()))
+    count = divisors(moves, include).numpy()
     pads = tuple((w.before, max(w.spare, 0)) for w in moves)
     call.admit((*x.shape[:2], *(w.size + a + b for w, (a, b) in zip(moves, pads, strict=True))))
     if any(a or b for a, b in pads):
@@ -54,7 +53,7 @@ def average_pool(call: Call) -> Value:
     ones = torch.ones(channels, 1, *(w.kernel for w in moves), dtype=torch.float64)
     stride, dilation = tuple(w.stride for w in moves), tuple(w.dilation for w in moves)
     total = call.add(Conv(ones, None, stride, none, dilation, channels), x)
-    return call.add(Scale(share.reshape(-1)[0] if bool((share == share.reshape(-1)[0]).all()) else share), total)
+    return call.divided(total, real(count.flat[0] if (count == count.flat[0]).all() else count, x))
 
 
 def global_average_pool(call: Call) -> Value:
@@ -63,7 +62,7 @@ def global_average_pool(call: Call) -> Value:
     entries = 1
     for axis in axes:
         entries *= x.shape[axis]
-    return call.add(Scale(scalar(float(call.reciprocal(entries)))), call.add(Reduce(axes, keepdim=True), x))
+    return call.divided(call.add(Reduce(axes, keepdim=True), x), real(entries, x))
 
 
 def global_max_pool(call: Call) -> Value:

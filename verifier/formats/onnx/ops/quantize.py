@@ -3,7 +3,7 @@
 import numpy as np
 from onnx import TensorProto
 
-from verifier.formats.onnx.call import Call, Obstacle, real
+from verifier.formats.onnx.call import Call, Obstacle
 from verifier.formats.onnx.ops.activation import scalar
 from verifier.formats.onnx.values import INTEGER, Const, Tensorial, Value, Wire, type_name
 from verifier.graph.ops.activation import Clip, Round
@@ -22,7 +22,7 @@ def quantize_linear(call: Call) -> Value:
 
 def quantized(call: Call, x: Wire, scale: Const, zero: Const | None, type: int) -> Wire:
     """`clip(round(x / scale) + zero)`, in the range of the integer type."""
-    out = call.add(Round(), call.add(Scale(real(call.reciprocal(scale.array), scale).tensor()), x))
+    out = call.add(Round(), call.divided(x, scale))
     if zero is not None:
         out = call.add(Shift(zero.tensor()), out)
     low, high = limits(type)

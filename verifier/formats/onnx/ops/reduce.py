@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from verifier.formats.onnx.call import Call, Obstacle, real
-from verifier.formats.onnx.ops.activation import clamp, scalar
+from verifier.formats.onnx.ops.activation import clamp
 from verifier.formats.onnx.ops.arithmetic import negative
 from verifier.formats.onnx.ops.dense import reshape
 from verifier.formats.onnx.ops.functions import ROOT, SQUARE
@@ -16,7 +16,7 @@ from verifier.formats.onnx.ops.shape import axes_of, expanded, permuted
 from verifier.formats.onnx.values import Const, Tensorial, Value, Wire, is_integer
 from verifier.graph.op import Op
 from verifier.graph.ops.activation import Abs, Relu
-from verifier.graph.ops.dense import Reduce, Scale
+from verifier.graph.ops.dense import Reduce
 from verifier.graph.ops.opaque import Batchwise
 from verifier.graph.ops.place import ArgMost
 from verifier.graph.ops.pool import Max
@@ -95,7 +95,7 @@ def summed(call: Call, x: Wire, axes: tuple[int, ...], keep: bool) -> Wire:
 
 def averaged(call: Call, x: Wire, axes: tuple[int, ...], keep: bool) -> Wire:
     count = math.prod(x.shape[a] for a in axes)
-    return call.add(Scale(scalar(float(call.reciprocal(count)))), summed(call, x, axes, keep))
+    return call.divided(summed(call, x, axes, keep), real(count, x))
 
 
 def greatest(call: Call, x: Wire, axes: tuple[int, ...], keep: bool) -> Wire:
