@@ -77,6 +77,15 @@ def without_last_relu(problem: Problem) -> Problem:
         return problem
     asked = problem.specification.to(torch.float64, "cpu")
     c, d = asked.rows.flatten(0, 1), asked.offset.flatten()
+    closed = torch.tensor(asked.closed).repeat_interleave(problem.batch)
+    if not (_undisturbed(graph, tail, c[:1], d[:1], closed[:1]) and _undisturbed(graph, tail, c, d, closed)):
+        return problem  # mostly after the first row: all of a large last layer would take a lot of memory
+    straight = tuple(replace(n, op=Reshape(n.shape)) if n is relu else n for n in graph.nodes)
+    return replace(problem, model=replace(problem.model, graph=replace(graph, nodes=straight)))
+
+
+def _undisturbed(graph: Graph, tail: list[Node], c: Tensor, d: Tensor, closed: Tensor) -> bool:
+    """Does the ReLU in front of `tail` change the answer of none of the rows `c (N, *)`, `d (N,)`, `closed (N,)`?"""
     reach, size = c.abs(), d.abs()  # the same without signs: more than the sums where terms cancel
     for node in tail:
         assert isinstance(node.op, Affine)
@@ -88,12 +97,8 @@ def without_last_relu(problem: Problem) -> Problem:
     c, reach = flat(c, 1), flat(reach, 1)
     alone = ((reach > 0).sum(1) == 1) & (c.abs() >= SURE * reach).all(1)
     up, down = (c > 0).any(1), (c < 0).any(1)
-    closed = torch.tensor(asked.closed).repeat_interleave(problem.batch)
     below = torch.where(size == 0, ~closed, d <= -(1 - SURE) * size)
-    if not bool((alone & ((up & below) | (down & (d > (1 - SURE) * size)))).all()):
-        return problem
-    straight = tuple(replace(n, op=Reshape(n.shape)) if n is relu else n for n in graph.nodes)
-    return replace(problem, model=replace(problem.model, graph=replace(graph, nodes=straight)))
+    return bool((alone & ((up & below) | (down & (d > (1 - SURE) * size)))).all())
 
 
 def _affine_tail(graph: Graph) -> list[Node]:

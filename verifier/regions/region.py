@@ -72,8 +72,8 @@ class Region(ABC):
 
 
 def trial_points(region: Region, count: int, seed: int = 0) -> Tensor:
-    """`count` points `(count, *)` float32 of the first regions, one after the other: the lowest corner of one, the
-    highest of one, where a network is most likely to be another than in between, and random ones."""
+    """`count` points `(count, *)` float32 of the first regions, one after the other: first a lowest corner
+    and a highest one, where what few inputs show is most likely, then random ones."""
     place = torch.arange(count) % region.batch
     chosen = region.select(place)
     box, points = chosen.box(), chosen.sample(torch.Generator().manual_seed(seed), torch.float64)

@@ -167,6 +167,16 @@ def test_limits_that_are_forgotten_are_noticed(monkeypatch, tmp_path) -> None:
         list(check(tmp_path / "c.zip", path, asked.model.graph))
 
 
+@pytest.mark.parametrize(("bits", "signed"), [(8, True), (8, False), (32, True), (64, True), (64, False)])
+def test_the_range_holds_all_of_the_type(bits: int, signed: bool) -> None:
+    """Of 64 bits float64 has no greatest number, but one above."""
+    op = Wrap(bits, signed)
+    assert op.least <= (-(2 ** (bits - 1)) if signed else 0)
+    assert op.greatest >= 2 ** (bits - signed) - 1
+    beyond = torch.tensor(2.0 ** (bits - signed)).double()
+    assert not bool(op.fits(beyond, beyond))
+
+
 def test_a_wrong_reading_is_noticed_at_a_corner(monkeypatch, tmp_path) -> None:
     """Few points of this region wrap, but its upper end does."""
     loaded = load(model(tmp_path / "m.onnx", "cast to int8"))

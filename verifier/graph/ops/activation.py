@@ -1,6 +1,5 @@
 """Elementwise nonlinearities. Here is what they compute; what bounds them stands in `verifier.relaxations`."""
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -112,9 +111,8 @@ class Wrap(Op):
 
     @property
     def greatest(self) -> float:
-        """As far as float64 has it: of 64 bits a little less."""
-        beyond = 2.0 ** (self.bits - self.signed)
-        return math.nextafter(beyond, 0.0) if self.bits > 53 else beyond - 1
+        """Of 64 bits one more, as float64 rounds it: no number of the type lies above."""
+        return 2.0 ** (self.bits - self.signed) - 1
 
     def fits(self, lower: Tensor, upper: Tensor) -> Tensor:
         """Where nothing between these is lost, `(B, *)`: whole numbers, so that ends may be rounded a little."""
