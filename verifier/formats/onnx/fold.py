@@ -58,9 +58,11 @@ def _by_translator(call: Call, name: str, inputs: list[Value | None]) -> tuple[V
     scratch = Call(Context(builder, call.context.opset, frozenset()), call.node, inputs)
     result = TRANSLATORS[name](scratch)
     _complete(scratch, ())
-    if not all(isinstance(op, Affine) and op.moves for op, _ in scratch.context.made.values()):
+    values = result if isinstance(result, tuple) else (result,)
+    computed = not all(isinstance(op, Affine) and op.moves for op, _ in scratch.context.made.values())
+    if computed and any(isinstance(value, Wire) and is_real(value.type) for value in values):
         call.rounds()
-    return tuple(_constant_of(value, builder) for value in (result if isinstance(result, tuple) else (result,)))
+    return tuple(_constant_of(value, builder) for value in values)
 
 
 def _constant_of(value: Value, builder: Builder) -> Value:
