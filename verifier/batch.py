@@ -20,8 +20,10 @@ from verifier.bounding.notes import Notes
 from verifier.bounding.propagate import Bounds, Options, propagate
 from verifier.bounding.stepped import stepped
 from verifier.bounding.unwrapped import unwrapped
+from verifier.complete.portfolio import Portfolio
 from verifier.complete.record import Recorder
 from verifier.complete.search import Proved, Search, Work
+from verifier.complete.trial import suited
 from verifier.complete.whole import WholeNumbers
 from verifier.errors import InputError, UnsupportedModel
 from verifier.graph.graph import Graph
@@ -145,7 +147,10 @@ class _Batch:
         return spent + (time.monotonic() - self.start) / max(len(self.open), 1) > self.settings.timeout
 
     def _suits(self, stage: Stage) -> bool:
-        """Some stages pay where few inputs vary; a plan that has more to offer skips them elsewhere."""
+        """Some stages pay where few inputs vary; a plan that has more to offer skips them elsewhere. So it does with
+        those that cutting inputs begins with."""
+        if isinstance(stage, Zonotope | Crown) and self._tried_later():
+            return False
         if not isinstance(stage, Zonotope | Sampled | WholeNumbers):
             return True
         if self.settings.record is not None and not isinstance(stage, Sampled):
@@ -155,6 +160,12 @@ class _Batch:
         if isinstance(stage, WholeNumbers):
             return vary <= FEW_SAMPLED and any(stepped(self.problem.select(i)) for i in self.open.split(1)[:1])
         return vary <= (FEW_SAMPLED if isinstance(stage, Sampled) else FEW)
+
+    def _tried_later(self) -> bool:
+        """Will a search try several bounds of the whole region?"""
+        inputs = any(isinstance(stage, Portfolio) for stage in self.settings.plan) and self.settings.record is None
+        problem = self.problem.select(self.open)
+        return inputs and isinstance(problem.region, Box) and len(suited(problem)) > 1
 
     def _stage(self, stage: Stage) -> dict[int, Verdict]:
         """What the stage decides; where it fails for a reason that we know, the questions stay open."""

@@ -66,6 +66,14 @@ def pair(a: Tensor, x: Tensor) -> Tensor:
     return torch.bmm(a.transpose(0, 1), x.unsqueeze(2)).squeeze(2).T
 
 
+def total(x: Tensor) -> Tensor:
+    """`sum(|x|)` over the first axis, part by part: nothing of the size of `x` is written."""
+    out = torch.zeros_like(x[0]) if len(x) else x.new_zeros(x.shape[1:])
+    for part in x:
+        out += part.abs()
+    return out
+
+
 def flat(x: Tensor, lead: int) -> Tensor:
     """All axes after the first `lead` as one; a number has one entry, which torch's own flatten refuses."""
     return x.unsqueeze(-1).flatten(lead)

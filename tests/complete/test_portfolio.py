@@ -120,6 +120,23 @@ def test_who_comes_closer_goes_on(best: float, asked: list[bool]) -> None:
     assert (inputs.turns, tree.asked) == (2, asked)
 
 
+class Slow(Stuck):
+    """Takes longer than it may."""
+
+    def until(self, deadline: float, sharpens: bool) -> Verdict:
+        time.sleep(0.3)
+        return super().until(deadline, sharpens)
+
+
+def test_a_turn_of_many_trees_ends_with_its_time() -> None:
+    """Each may take longer than its share; the others have none then."""
+    one, tree = question(network(6, layers=2), -30.0), Slow(-5.0)
+    many = one.select(torch.zeros(50, dtype=torch.long))
+    found = Portfolio(activations=Idle(tree=tree))(many, work(1.0))
+    assert all(isinstance(verdict, Unknown) for verdict in found)
+    assert 1 <= len(tree.asked) <= 5
+
+
 def test_a_tree_goes_on_where_it_was() -> None:
     """Interrupted after every round, it needs the domains that it needs in one go, and finds the same."""
     asked = question(network(12, layers=2), -3.0)

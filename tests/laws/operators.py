@@ -123,6 +123,17 @@ def _equal_parts(op: Affine, shapes: Shapes, rows: Tensor, parts: tuple[Tensor, 
         assert torch.allclose(part, whole.unflatten(0, rows.shape[:2])), f"{op.label}: a short cut leads elsewhere"
 
 
+def law_linear(op: Affine, shapes: Shapes, seed: int = 0) -> None:
+    """The linear part is the op less its offset."""
+    if not shapes:
+        return
+    gen = Generator().manual_seed(seed)
+    args = [torch.randn((3, *s), generator=gen, dtype=torch.float64) for s in shapes]
+    expected = op.forward(*args) - op.at_zero(sizes(shapes), args[0])
+    assert op.linear(*args).shape == expected.shape, f"{op.label}: its linear part has a shape of its own"
+    assert torch.allclose(op.linear(*args), expected), f"{op.label}: its linear part is not f(x) - f(0)"
+
+
 def law_abs(op: Affine, shapes: Shapes, seed: int = 0) -> None:
     """The interval image is the exact one: from the absolute values of the matrix."""
     gen = Generator().manual_seed(seed)

@@ -9,6 +9,7 @@ from laws.operators import (
     law_abs,
     law_batch_axis,
     law_diagonal,
+    law_linear,
     law_short_cuts,
     law_terms,
     law_transport,
@@ -16,7 +17,7 @@ from laws.operators import (
 )
 from verifier.graph.op import Affine
 
-LAWS = [law_abs, law_batch_axis, law_diagonal, law_short_cuts, law_terms, law_transport]
+LAWS = [law_abs, law_batch_axis, law_diagonal, law_linear, law_short_cuts, law_terms, law_transport]
 
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)

@@ -297,14 +297,14 @@ def parting() -> Case:
 
 def test_zonotope_branches_share_symbols(monkeypatch: Patch) -> None:
     """New symbols numbered by branch instead of by network."""
-    original = zonotope.Zonotopes._with_symbols
+    original = zonotope.Zonotopes._fresh
 
-    def shared(self: zonotope.Zonotopes, form: zonotope.Form, radius: Tensor) -> zonotope.Form:
-        self.used = len(form.generators)
-        return original(self, form, radius)
+    def shared(self: zonotope.Zonotopes, node: Node, radius: Tensor) -> int:
+        self.used = len(self.forms[node.inputs[0]].generators)
+        return original(self, node, radius)
 
     law_containment(parting(), Zonotope(), DOUBLE)
-    monkeypatch.setattr(zonotope.Zonotopes, "_with_symbols", shared)
+    monkeypatch.setattr(zonotope.Zonotopes, "_fresh", shared)
     with pytest.raises(AssertionError):
         law_containment(parting(), Zonotope(), DOUBLE)
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from verifier.bounding.state import State
+from verifier.bounding.zonotope import padded
 from verifier.graph.graph import Node
 from verifier.graph.op import Affine, Input
 from verifier.graph.ops.dense import Constant
 from verifier.interval import Interval
-from verifier.numerics import SAFETY, TINY, flat, gamma, shaped
+from verifier.numerics import SAFETY, TINY, flat, gamma, shaped, total
 from verifier.regions import Box
 
 STRAIGHT, BENT, MIXED, DEEP = range(4)  # affine in the input; entries of one nonlinearity; sums of these; anything else
@@ -42,14 +42,6 @@ class Band:
         high = low if self.gap is None else total(above[1:]) + self.remainder
         size = (below[0].abs() + low) if self.gap is None else below[0].abs() + low + above[0].abs() + high
         return Interval(below[0] - low, above[0] + high), size
-
-
-def total(x: Tensor) -> Tensor:
-    """`sum(|x|)` over the first axis, part by part: nothing of the size of `x` is written."""
-    out = torch.zeros_like(x[0]) if len(x) else x.new_zeros(x.shape[1:])
-    for part in x:
-        out += part.abs()
-    return out
 
 
 class Bands:
@@ -96,7 +88,7 @@ class Bands:
         state, batch = self.state, self.state.region.batch
         magnitude, offset = state.graph.magnitudes[node.name], state.graph.offsets.get(node.name)
         count = max((len(a.middle) for a in args), default=1)
-        middle = _all(op, [_padded(a.middle, count) for a in args], count, batch, node.shape)
+        middle = _all(op, [padded(a.middle, count) for a in args], count, batch, node.shape)
         if offset is not None and args:
             middle[1:] -= offset
         elif not args:
@@ -104,7 +96,7 @@ class Bands:
         gap = None
         if any(a.gap is not None for a in args):
             gaps = [torch.zeros_like(a.middle) if a.gap is None else a.gap for a in args]
-            gap = _all(magnitude, [_padded(g, count) for g in gaps], count, batch, node.shape)
+            gap = _all(magnitude, [padded(g, count) for g in gaps], count, batch, node.shape)
         remainder = magnitude.forward(*(a.remainder for a in args)).expand(batch, *node.shape)
         size = magnitude.forward(*(a.size for a in args)).expand(batch, *node.shape)
         if state.rounding:
@@ -154,11 +146,6 @@ def _level(op: Affine, args: list[Band]) -> int:
     if not bent or op.moves or op.diagonal:
         return max(bent, default=STRAIGHT)
     return MIXED if bent == [BENT] else DEEP
-
-
-def _padded(x: Tensor, count: int) -> Tensor:
-    """A constant's band has no symbols yet."""
-    return x if len(x) == count else functional.pad(x, (0, 0) * (x.dim() - 1) + (0, count - len(x)))
 
 
 def _all(op: Affine, args: list[Tensor], count: int, batch: int, shape: tuple[int, ...]) -> Tensor:

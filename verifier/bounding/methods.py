@@ -46,7 +46,7 @@ class Zonotope:
     At most `symbols` symbols are carried; rows are bounded forwards and, once, backwards.
     """
 
-    symbols: int = 1024
+    symbols: int = 2048
     name = "zonotope"
 
 

@@ -18,7 +18,7 @@ from verifier.bounding.notes import Notes
 from verifier.bounding.relevance import relevant
 from verifier.bounding.rows import LinearRows, walked, walks
 from verifier.bounding.state import State, check_boundable
-from verifier.bounding.zonotope import Zonotopes
+from verifier.bounding.zonotope import Zonotopes, room
 from verifier.errors import InputError
 from verifier.graph.graph import Graph, Node
 from verifier.interval import Interval
@@ -27,7 +27,6 @@ from verifier.properties import Specification
 from verifier.regions import Region
 from verifier.relaxations.table import RELAXATIONS, Table
 
-COPIES = 4  # tensors of the size of a node's generators that a zonotope holds at its peak
 PROBED = 16  # entries of a node whose slopes are optimised before the others, to see what it brings
 PAYS = 0.999  # of the widths of intervals, left by slopes: above that a node's other entries keep theirs
 
@@ -80,27 +79,19 @@ def propagate(
         raise InputError(f"the region has shape {region.shape}, the network's input {graph.input.shape}")
     table = options.relaxations or RELAXATIONS
     check_boundable(graph, table)
-    if isinstance(method, Zonotope) and not fits(graph, region, method, options):
-        if region.batch > 1:
+    if isinstance(method, Zonotope):
+        if region.batch > 1 and not fits(graph, region, method, options):
             return _in_halves(graph, region, method, specification, options)
-        method = _smaller(graph, region, method, options)
+        least = min(method.symbols, int(flat(region.box().varies, 1).any(0).sum()))
+        if room(graph, region.batch, method.symbols, options.bytes)[graph.input.name] < least:
+            raise MemoryError(f"{method} needs more than {options.bytes} bytes; allow more memory, or fewer symbols")
     return _Run(graph, region, method, table, options).bounds(specification)
 
 
 def fits(graph: Graph, region: Region, method: Zonotope, options: Options) -> bool:
     """Do all symbols of all inputs fit into memory together?"""
-    largest = max(node.size for node in graph.nodes)
     symbols = min(method.symbols, sum(node.size for node in graph.nodes))
-    return COPIES * 8 * region.batch * largest * symbols <= options.bytes
-
-
-def _smaller(graph: Graph, region: Region, method: Zonotope, options: Options) -> Zonotope:
-    """As many symbols as fit for a single input, if those are enough for all that varies of it."""
-    largest = max(node.size for node in graph.nodes)
-    symbols = min(method.symbols, options.bytes // (COPIES * 8 * largest))
-    if symbols < int(region.box().varies.sum()):
-        raise MemoryError(f"{method} needs more than {options.bytes} bytes; allow more memory, or fewer symbols")
-    return replace(method, symbols=symbols)
+    return room(graph, region.batch, symbols, options.bytes)[graph.input.name] >= symbols
 
 
 def _in_halves(
@@ -134,7 +125,7 @@ class _Run:
         self.relevant: dict[str, Tensor] = {}
         self.zonotopes = None
         if isinstance(method, Zonotope):
-            self.zonotopes = Zonotopes(self.state, method.symbols)
+            self.zonotopes = Zonotopes(self.state, method.symbols, options.bytes)
         self.bands = Bands(self.state) if options.bands and self.tightens else None
         self.readers: dict[str, list[Node]] = {}
         for node in graph.nodes:

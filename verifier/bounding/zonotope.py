@@ -5,6 +5,7 @@ The cost is one forward pass for each symbol, whatever the number of neurons, so
 nonlinearity adds a symbol for each entry that is not linear there, as long as the budget allows, else a remainder.
 """
 
+import sys
 from collections import Counter
 from dataclasses import dataclass, replace
 
@@ -13,26 +14,34 @@ from torch import Tensor
 from torch.nn import functional
 
 from verifier.bounding.state import State
-from verifier.graph.graph import Node
+from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Affine, Input
 from verifier.graph.ops.dense import Constant
 from verifier.interval import Interval
-from verifier.numerics import TINY, flat, gamma, shaped
+from verifier.numerics import TINY, flat, gamma, shaped, total
 from verifier.relaxations.relaxation import Relaxation, chord
+
+COPIES = 3  # tensors of the size of a node's generators at a time
 
 
 @dataclass(frozen=True, eq=False)
 class Form:
-    """`center (B, *)`, `generators (G, B, *)`, `remainder (B, *)`; nodes with fewer symbols lack the last ones."""
+    """`center (B, *)`, `generators (G, B, *)`, `remainder (B, *)`; nodes with fewer symbols lack the last ones. `swing
+    (B, *)` is the sum of the generators' absolute values, which is as much work as making them."""
 
     center: Tensor
     generators: Tensor
     remainder: Tensor
+    swing: Tensor
+
+    @classmethod
+    def of(cls, center: Tensor, generators: Tensor, remainder: Tensor) -> "Form":
+        return cls(center, generators, remainder, total(generators))
 
     @property
     def spread(self) -> Tensor:
         """The greatest distance from the centre: `(B, *)`."""
-        return self.generators.abs().sum(0) + self.remainder
+        return self.swing + self.remainder
 
     @property
     def reach(self) -> Tensor:
@@ -46,8 +55,9 @@ class Form:
 class Zonotopes:
     """The forms of nodes entered so far; `state` supplies the arithmetic and takes the intervals."""
 
-    def __init__(self, state: State, symbols: int) -> None:
-        self.state, self.symbols = state, symbols
+    def __init__(self, state: State, symbols: int, bytes: int = sys.maxsize) -> None:
+        self.state = state
+        self.room = room(state.graph, state.region.batch, symbols, bytes)
         self.forms: dict[str, Form] = {}
         self.readers = Counter(state.graph.uses)  # of each node, that are still to come
         self.used = 0  # symbols so far; branches that part and meet again must not share their new ones
@@ -86,36 +96,44 @@ class Zonotopes:
         """A symbol for each input entry that varies in some region of the batch, first of all for the widest."""
         box = self.state.region.box()
         radius = flat(box.radius, 1)
-        widest = radius.amax(0).argsort(descending=True, stable=True)[: self.symbols]
+        widest = radius.amax(0).argsort(descending=True, stable=True)[: self.room[self.state.graph.input.name]]
         vary = widest[radius[:, widest].amax(0) > 0].sort().values
         self.used = len(vary)
         generators = radius.new_zeros(len(vary), *radius.shape)
         generators[torch.arange(len(vary)), :, vary] = radius[:, vary].T
         rest = radius.clone()
         rest[:, vary] = 0
-        return self._rounded(Form(box.center, shaped(generators, 2, box.lower.shape[1:]), rest.reshape_as(box.lower)))
+        form = Form.of(box.center, shaped(generators, 2, box.lower.shape[1:]), rest.reshape_as(box.lower))
+        return self._rounded(form)
 
     def _affine(self, node: Node, op: Affine) -> Form:
         args = [self.forms[name] for name in node.inputs]
-        magnitude = self.state.graph.magnitudes[node.name]
-        offset = self.state.graph.offsets.get(node.name, self.state.graph.like.new_zeros((1, *node.shape)))
+        magnitude, offset = self.state.graph.magnitudes[node.name], self.state.graph.offsets.get(node.name)
         batch = self.state.region.batch
         center = op.forward(*(a.center for a in args)).expand(batch, *node.shape)
-        count = max((len(a.generators) for a in args), default=0)
-        generators = center.new_zeros(count, *center.shape)
-        if count:
-            padded = [
-                functional.pad(a.generators, (0, 0) * (a.center.dim()) + (0, count - len(a.generators))) for a in args
-            ]
-            generators = (op.forward(*(p.flatten(0, 1) for p in padded)) - offset).unflatten(0, (count, batch))
         remainder = magnitude.forward(*(a.remainder for a in args)).expand(batch, *node.shape)
+        generators = self._moved(op, args, center)
         if self.state.rounding:
-            reach = magnitude.forward(*(a.reach for a in args)) + 2 * offset.abs() * (1 + count)
+            reach = magnitude.forward(*(a.reach for a in args))
+            if offset is not None:
+                reach = reach + 2 * offset.abs() * (1 + len(generators))
             terms = op.terms([a.center.shape[1:] for a in args], torch.Size(node.shape))
             remainder = remainder + gamma(terms, center.dtype) * reach
         if self.state.deployed is not None or (isinstance(op, Constant) and op.error is not None):
             remainder = remainder + self.state.losses[node.name]
-        return self._rounded(Form(center, generators, remainder))
+        if op.moves and len(args) == 1:
+            swing = magnitude.forward(args[0].swing).expand(batch, *node.shape)
+            return self._rounded(Form(center, generators, remainder, swing))
+        return self._rounded(Form.of(center, generators, remainder))
+
+    @staticmethod
+    def _moved(op: Affine, args: list[Form], center: Tensor) -> Tensor:
+        """The generators behind an affine op: its linear part of those before."""
+        count = max((len(a.generators) for a in args), default=0)
+        if not count:
+            return center.new_zeros(0, *center.shape)
+        full = [padded(a.generators, count) for a in args]
+        return op.linear(*(g.flatten(0, 1) for g in full)).unflatten(0, (count, len(center)))
 
     def _nonlinear(self, node: Node) -> Form:
         relaxation, x = self.state.relaxations[type(node.op)], self.state.table[node.inputs[0]]
@@ -123,31 +141,36 @@ class Zonotopes:
         slope = _parallel(relaxation, node, x)
         least, greatest = relaxation.gap(node.op, x, slope)
         fused = node.shape != tuple(slope.shape[1:])
-        center, generators, remainder = slope * form.center, slope * form.generators, slope.abs() * form.remainder
-        size = Form(center, generators, remainder).reach
+        center, remainder, size = slope * form.center, slope.abs() * form.remainder, slope.abs() * form.reach
         if fused:
-            center, generators, remainder, size = (part.sum(-1) for part in (center, generators, remainder, size))
+            center, remainder, size = center.sum(-1), remainder.sum(-1), size.sum(-1)
         new = Interval(least, greatest)
         lost = self.state.losses[node.name] if self.state.rounding else torch.zeros_like(center)
         if self.state.rounding:
-            terms = len(generators) + slope[0].numel() // max(center[0].numel(), 1) + 8
+            terms = len(form.generators) + slope[0].numel() // max(center[0].numel(), 1) + 8
             lost = lost + gamma(terms, center.dtype) * (size + new.magnitude)
-        form = Form(center + new.center, generators, remainder + lost)
-        return self._rounded(self._with_symbols(form, new.radius))
+        count, known = self._fresh(node, new.radius), form.generators
+        generators = known.new_zeros(self.used + count if count else len(known), *center.shape)
+        if fused:
+            generators[: len(known)] = (slope * known).sum(-1)
+        else:
+            torch.mul(known, slope, out=generators[: len(known)])
+        rest = self._with_symbols(generators, new.radius, count)
+        return self._rounded(Form.of(center + new.center, generators, remainder + lost + rest))
 
-    def _with_symbols(self, form: Form, radius: Tensor) -> Form:
-        """New symbols for the entries with the largest radius, as many as the budget allows; a remainder for others."""
+    def _fresh(self, node: Node, radius: Tensor) -> int:
+        """How many new symbols entries of such a radius get: as many as the budget allows."""
+        return max(0, min(int((flat(radius, 1) > 0).sum(1).max()), self.room[node.name] - self.used))
+
+    def _with_symbols(self, generators: Tensor, radius: Tensor, count: int) -> Tensor:
+        """New symbols for the `count` entries with the largest radius; the radius of the others, a remainder."""
+        if not count:
+            return radius
         sizes = flat(radius, 1)
-        count = min(int((sizes > 0).sum(1).max()), self.symbols - self.used)
-        if count <= 0:
-            return replace(form, remainder=form.remainder + radius)
         size, place = sizes.topk(count, dim=1)
-        fresh = sizes.new_zeros(count, *sizes.shape).scatter(2, place.T.unsqueeze(2), size.T.unsqueeze(2))
-        rest = sizes.scatter(1, place, 0.0).reshape_as(radius)
-        missing = (0, 0) * form.center.dim() + (0, self.used - len(form.generators))
-        generators = torch.cat([functional.pad(form.generators, missing), shaped(fresh, 2, radius.shape[1:])])
+        flat(generators, 2)[self.used :].scatter_(2, place.T.unsqueeze(2), size.T.unsqueeze(2))
         self.used += count
-        return Form(form.center, generators, form.remainder + rest)
+        return sizes.scatter(1, place, 0.0).reshape_as(radius)
 
     def _rounded(self, form: Form) -> Form:
         """Room for the sums that read a form: its spread and its interval."""
@@ -155,6 +178,22 @@ class Zonotopes:
             return form
         extra = gamma(len(form.generators) + 8, form.center.dtype) * form.reach + TINY
         return replace(form, remainder=form.remainder + extra)
+
+
+def room(graph: Graph, batch: int, symbols: int, bytes: int) -> dict[str, int]:
+    """How many symbols there can be at each node and behind it: the largest node behind it holds them all."""
+    found, largest = dict[str, int](), 1
+    for node in reversed(graph.nodes):
+        largest = max(largest, node.size)
+        found[node.name] = min(symbols, bytes // (COPIES * 8 * batch * largest))
+    return found
+
+
+def padded(generators: Tensor, count: int) -> Tensor:
+    """`count` of them, those that are missing zero."""
+    if len(generators) == count:
+        return generators
+    return functional.pad(generators, (0, 0) * (generators.dim() - 1) + (0, count - len(generators)))
 
 
 def _parallel(relaxation: Relaxation, node: Node, x: Interval) -> Tensor:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from verifier.bounding.methods import Crown, Method, Zonotope
+from verifier.bounding.methods import Method
 from verifier.bounding.notes import Notes
 from verifier.bounding.propagate import Bounds, propagate
 from verifier.complete.boxes import Boxes, whole
@@ -24,6 +24,7 @@ from verifier.complete.narrow import Narrow, narrowed
 from verifier.complete.pace import Cooldown, Pace
 from verifier.complete.probes import BoxProbes
 from verifier.complete.search import Search, Work
+from verifier.complete.trial import WALKS, suited, undecided, winner
 from verifier.graph.graph import Graph
 from verifier.interval import Interval
 from verifier.numerics import flat
@@ -33,7 +34,6 @@ from verifier.regions.box import Inner
 from verifier.verdict import Reason, Unknown, Verdict, Verified
 
 COPIES = 16  # numbers of each entry of the network that a box takes while it is bounded
-MANY, FORWARDS = 2000, 4  # neurons, and inputs that vary, from and up to which bounds go forwards
 KEPT = 4096  # entries of a box's intervals, at most
 START = 64  # boxes of the first round
 MOST_CUTS = 6  # of a box in a round
@@ -70,7 +70,7 @@ class InputSearch:
         self.method, self.asked, self.problem, self.work = method, asked, problem, work
         self.clause = torch.tensor(problem.specification.clause)
         self.frontier = Frontier(whole(problem.region.box(), int(self.clause.max()) + 1))
-        self.bound = method.bound or (suited(problem) if work.record is None else Crown())  # the checker walks back
+        self.methods = (method.bound,) if method.bound else suited(problem) if work.record is None else WALKS
         self.kept = kept(problem.model.graph)
         self.grounded = not bends(problem.model.graph)
         self.growth = Inputs(problem.batch) if work.record is not None else None
@@ -118,8 +118,8 @@ class InputSearch:
                 self.frontier.push(taken)
                 return
             self.done += len(taken)
-            self.frontier.push(left)
             self.pace.after(len(taken), time.monotonic() - start)
+            self.frontier.push(self._cut(*left))
             open_, worst = len(self.frontier), self.frontier.worst()
             self.work.note(f"{self.method.name}: {self.done} boxes, {open_} open, worst {worst:.4g}")
 
@@ -140,8 +140,9 @@ class InputSearch:
             return Unknown(reason, best, self.method.name, f"after {self.done} boxes, {open_} open")
         return Unknown(Reason.NUMERICS, best, self.method.name, "boxes became too small to be cut")
 
-    def _round(self, boxes: Boxes) -> Boxes | None:
-        """What is left of the boxes, cut; None where the time was up before they were bounded."""
+    def _round(self, boxes: Boxes) -> tuple[Boxes, Tensor | None] | None:
+        """What is left of the boxes, and the weights of their inputs; None where the time was up before they were
+        bounded."""
         problem = self._part(boxes)
         notes = Notes() if self.growth is not None else None
         bounds = self._bounds(problem, notes, boxes)
@@ -166,7 +167,7 @@ class InputSearch:
             boxes, tried, weight = boxes[some], tried[some], weights(boxes, self.clause, rows, coefficient)[some]
         self._stuck(boxes[tried])
         kept = ~tried & torch.tensor([i not in self.probes.found for i in boxes.owner.tolist()], dtype=torch.bool)
-        return self._cut(boxes[kept], None if weight is None else weight[kept])
+        return boxes[kept], None if weight is None else weight[kept]
 
     def _part(self, boxes: Boxes) -> Problem:
         whole = self.problem.select(boxes.owner)
@@ -175,8 +176,18 @@ class InputSearch:
 
     def _bounds(self, problem: Problem, notes: Notes | None, boxes: Boxes) -> Bounds | None:
         options = self.work.proof(notes=notes, known=boxes.known, bands=notes is None, grounded=self.grounded)
-        bounds = propagate(problem.model.graph, problem.region, self.bound, problem.specification, options)
-        return None if self.work.late() else bounds
+
+        def bound(method: Method) -> Bounds:
+            return propagate(problem.model.graph, problem.region, method, problem.specification, options)
+
+        if len(self.methods) == 1:
+            bounds = bound(self.methods[0])
+            return None if self.work.late() else bounds
+        best, bounds = winner(self.methods, bound, problem)
+        if self.work.late():
+            return None
+        self.methods = (best,)
+        return bounds
 
     def _close(self, boxes: Boxes, problem: Problem, rows: Tensor) -> Boxes:
         """Without the clauses that are proved, and with the boxes' bounds."""
@@ -226,19 +237,6 @@ def kept(graph: Graph) -> tuple[str, ...]:
     """The nodes whose intervals a box passes on to its parts: those that are bounded by walks, unless they are many."""
     names = {n.inputs[0] for n in graph.nodes if n.nonlinear}
     return tuple(names) if undecided(graph) <= KEPT else ()
-
-
-def suited(problem: Problem) -> Method:
-    """Walks back from every neuron, unless they are many: forwards, the cost does not grow with their number."""
-    box = problem.region.box()
-    vary = int(flat(box.varies, 1).sum(1).max())
-    return Zonotope(symbols=vary) if undecided(problem.model.graph) > MANY and vary <= FORWARDS else Crown()
-
-
-def undecided(graph: Graph) -> int:
-    """How many entries nonlinear nodes read."""
-    names = {n.inputs[0] for n in graph.nodes if n.nonlinear}
-    return sum(graph.by_name[name].size for name in names)
 
 
 def limit(problem: Problem, work: Work) -> int:

@@ -11,6 +11,7 @@ from verifier.complete.bab import ActivationSearch, Bab
 from verifier.complete.curved import bends
 from verifier.complete.input_split import InputSplit
 from verifier.complete.search import Search, Work, skipped
+from verifier.complete.trial import undecided
 from verifier.graph.graph import Graph
 from verifier.numerics import flat
 from verifier.problem import Problem
@@ -25,6 +26,7 @@ CLOSER_TIME = 0.7  # of the time that is left, for activations that came closer
 STILL_OPEN = 0.5  # of the region after the first turn: activations may do better
 NEURONS = 1000  # of a network with a single layer of them, up to which LPs are small
 BRIEF, LPS = (0.1, 2.0), (0.15, 15.0)  # of the time, and seconds at most: before a tree of LPs, and for that
+LARGE = 30000  # neurons: walks back from each would take all the time, and cutting inputs can do without
 FIRST = ((0.1, 10.0), (0.2, 15.0))  # of the time, and seconds at most: the first turns of inputs and of activations
 
 
@@ -95,7 +97,7 @@ class _Turns:
         """They go on where they were, one question after the other."""
         answers, open_ = dict[int, Verdict](), self.open(verdicts)
         for count, i in enumerate(open_):
-            if self.over(verdicts | answers):
+            if self.over(verdicts | answers) or time.monotonic() > deadline:
                 break
             left = len(open_) - count
             search = self.begun.pop(i, None) or self._begin(i, left)
@@ -129,6 +131,7 @@ class _Inputs(_Turns):
     def __init__(self, method: Portfolio, problem: Problem, work: Work, few: list[int]) -> None:
         super().__init__(method, problem, work)
         self.few, self.run = few, method.inputs.begin(problem.select(torch.tensor(few)), work)
+        self.large = undecided(problem.model.graph) > LARGE
         self.proved: set[int] = set()  # by cutting inputs
 
     def schedule(self) -> Iterator[tuple[Turn, float]]:
@@ -138,7 +141,9 @@ class _Inputs(_Turns):
         now, seconds = time.monotonic(), self.work.seconds
         curved = bends(self.problem.model.graph)
         end = now + (INPUTS_TIME_IF_CURVED if curved else INPUTS_TIME) * seconds
-        if not curved:
+        if self.large:
+            end = self.work.deadline
+        elif not curved:
             first, second = (min(share * seconds, most) for share, most in FIRST)
             yield self.inputs, now + first
             if self.run.left() > STILL_OPEN:

@@ -55,6 +55,11 @@ class Affine(Op):
         """Absolute weights, no bias. The default suits ops whose weights are zeros and ones."""
         return self
 
+    def linear(self, *args: Tensor) -> Tensor:
+        """`forward` without its offset, `f(x) - f(0)`. Ops with a bias override it, to spare the difference."""
+        offset = self.at_zero([a.shape[1:] for a in args], args[0])
+        return self.forward(*args) - offset if bool(offset.any()) else self.forward(*args)
+
     def terms(self, shapes: Sequence[torch.Size], out: torch.Size) -> int:
         """Longest sum behind one entry, forwards or transposed; enters the rounding error. Shapes are without `B`."""
         return len(shapes) + max((out.numel() // max(s.numel(), 1) for s in shapes), default=0)

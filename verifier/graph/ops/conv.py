@@ -32,6 +32,9 @@ class Conv(Affine):
         )
         return out.unflatten(0, args[0].shape[:2])
 
+    def linear(self, *args: Tensor) -> Tensor:
+        return replace(self, bias=None).forward(*args)
+
     def abs(self) -> "Conv":
         return replace(self, weight=self.weight.abs(), bias=None)
 
@@ -73,6 +76,9 @@ class ConvTranspose(Affine):
         x = args[0].flatten(0, 1)
         out = transposed(x, self.weight, self.stride, self.padding, self.extra, self.groups, self.dilation)
         return added(out, self.bias).unflatten(0, args[0].shape[:2])
+
+    def linear(self, *args: Tensor) -> Tensor:
+        return replace(self, bias=None).forward(*args)
 
     def abs(self) -> "ConvTranspose":
         return replace(self, weight=self.weight.abs(), bias=None)

@@ -43,8 +43,10 @@ class Linear(Affine):
     def forward(self, *args: Tensor) -> Tensor:
         if self._sparse is None:
             return torch.nn.functional.linear(args[0], self.weight, self.bias)
-        out = _product(self._sparse[0], args[0])
-        return out if self.bias is None else out + self.bias
+        return self.linear(*args) if self.bias is None else self.linear(*args) + self.bias
+
+    def linear(self, *args: Tensor) -> Tensor:
+        return args[0] @ self.weight.T if self._sparse is None else _product(self._sparse[0], args[0])
 
     def abs(self) -> "Linear":
         return Linear(self.weight.abs())
@@ -141,6 +143,11 @@ class Shift(Affine):
 
     def forward(self, *args: Tensor) -> Tensor:
         return batched(args[0], self.bias.dim()) + self.bias
+
+    def linear(self, *args: Tensor) -> Tensor:
+        """The argument itself, unless the bias makes it larger."""
+        x = batched(args[0], self.bias.dim())
+        return x.expand(len(x), *(x[:0] + self.bias).shape[1:])
 
     def abs(self) -> "Shift":
         return Shift(torch.zeros_like(self.bias))
