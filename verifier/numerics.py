@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 TINY = 2.0**-900  # far above all that products lose together where they leave the normal numbers: 2^-1075 each
 SAFETY = 1 + 2.0**-20  # covers the rounding of rounding terms themselves
@@ -72,6 +73,13 @@ def total(x: Tensor) -> Tensor:
     for part in x:
         out += part.abs()
     return out
+
+
+def padded(x: Tensor, count: int) -> Tensor:
+    """`count` entries along the first axis, those that are missing zero."""
+    if len(x) == count:
+        return x
+    return functional.pad(x, (0, 0) * (x.dim() - 1) + (0, count - len(x)))
 
 
 def flat(x: Tensor, lead: int) -> Tensor:

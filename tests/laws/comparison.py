@@ -49,6 +49,21 @@ def law_intermediate_tighter(case: Case) -> None:
         assert holds(loose.table[name], interval, slack), f"{name}: CROWN is looser than intervals"
 
 
+def law_forms(case: Case, options: Options, ways: int) -> None:
+    """By each of so many ways a row is at least its base, and more the farther an input is from the end where the row
+    is least."""
+    found = bound(case, Crown(), options)
+    assert found.form is not None
+    slope, ends = flat(found.form.coefficient, 2), case.region.box()
+    assert found.form.base.shape == (ways * len(case.specification.rows), case.region.batch)
+    for seed in range(8):
+        x = case.region.sample(torch.Generator().manual_seed(seed), torch.float64)
+        values = case.specification.values(case.graph(x)).repeat(ways, 1)
+        below, above = flat(x - ends.lower, 1), flat(ends.upper - x, 1)
+        least = found.form.base + (slope.abs() * torch.where(slope > 0, below, above)).sum(2)
+        assert bool((least <= values + 1e-9 * reach(found) * (1 + values.abs())).all()), "a form lies above its row"
+
+
 def law_alpha(case: Case, shared: bool) -> None:
     """With the same intermediate bounds, optimised slopes are never worse than those they start from."""
     method = AlphaCrown(steps=3, shared=shared, intermediate=False)

@@ -11,6 +11,8 @@ from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Affine, Input
 from verifier.graph.ops.activation import Abs, Ceil, Clip, Floor, LeakyRelu, Relu, Round, Sign, Wrap
 from verifier.graph.ops.pool import Max
+from verifier.graph.ops.product import Product
+from verifier.graph.ops.smooth import Power
 from verifier.numerics import flat
 from verifier.properties import Specification
 
@@ -75,6 +77,10 @@ def _nonlinear(node: Node, x: Exact) -> Exact:
             return each(lambda v: (v - Fraction(node.op.least)) % 2**node.op.bits + Fraction(node.op.least))
         case Max():
             return np.asarray(x.max(axis=-1))
+        case Product():
+            return np.asarray(x[..., 0] * x[..., 1])
+        case Power(exponent=2.0):
+            return x * x
         case LeakyRelu(slope=slope):
             return np.where(x > 0, x, x * exact(slope))
         case Clip(least=least, greatest=greatest):

@@ -7,41 +7,23 @@ the gap by its `abs()`. The cost is two forward passes for each symbol. Sums ove
 bounds that a walk back finds, for all entries at once; behind that they are looser.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from verifier.bounding.band import BENT, DEEP, MIXED, STRAIGHT, Band
+from verifier.bounding.monomials import leaning, multiplied
 from verifier.bounding.state import State
-from verifier.bounding.zonotope import padded
 from verifier.graph.graph import Node
-from verifier.graph.op import Affine, Input
+from verifier.graph.op import Affine, Input, Op
 from verifier.graph.ops.dense import Constant
-from verifier.interval import Interval
-from verifier.numerics import SAFETY, TINY, flat, gamma, shaped, total
+from verifier.graph.ops.product import Product
+from verifier.graph.ops.smooth import Power
+from verifier.numerics import SAFETY, TINY, flat, gamma, padded, pair, shaped, total
 from verifier.regions import Box
 
-STRAIGHT, BENT, MIXED, DEEP = range(4)  # affine in the input; entries of one nonlinearity; sums of these; anything else
-
-
-@dataclass(frozen=True, eq=False)
-class Band:
-    """`middle`, `gap (1 + G, B, *)`: the constants, then one coefficient for each symbol; `remainder (B, *)`. The gap
-    is None where it is zero. `size (B, *)` is at least the sum of all absolute values that make an entry."""
-
-    middle: Tensor
-    gap: Tensor | None
-    remainder: Tensor
-    size: Tensor
-    level: int
-
-    def ends(self) -> tuple[Interval, Tensor]:
-        """The interval, and the size from the same sums: `|m| + |g|` is the greater of `|m - g|` and `|m + g|`."""
-        below, above = (self.middle,) * 2 if self.gap is None else (self.middle - self.gap, self.middle + self.gap)
-        low = total(below[1:]) + self.remainder
-        high = low if self.gap is None else total(above[1:]) + self.remainder
-        size = (below[0].abs() + low) if self.gap is None else below[0].abs() + low + above[0].abs() + high
-        return Interval(below[0] - low, above[0] + high), size
+SQUARED = 12  # symbols whose products are few enough to have their own
 
 
 class Bands:
@@ -51,6 +33,8 @@ class Bands:
         self.state = state
         self.asked = {n.inputs[0] for n in state.graph.nodes if n.nonlinear}
         self.asked.add(state.graph.output)
+        self.vary = (flat(state.region.box().radius, 1).amax(0) > 0).nonzero().flatten()  # inputs that have a symbol
+        self.squared = False  # have products of symbols got one?
         self.bands: dict[str, Band] = {}
 
     def enter(self, node: Node) -> None:
@@ -76,10 +60,9 @@ class Bands:
         """A symbol for each input entry that varies in some region of the batch."""
         box = self.state.region.box()
         radius = flat(box.radius, 1)
-        vary = (radius.amax(0) > 0).nonzero().flatten()
-        middle = radius.new_zeros(1 + len(vary), *radius.shape)
+        middle = radius.new_zeros(1 + len(self.vary), *radius.shape)
         middle[0] = flat(box.center, 1)
-        middle[1 + torch.arange(len(vary)), :, vary] = radius[:, vary].T
+        middle[1 + torch.arange(len(self.vary)), :, self.vary] = radius[:, self.vary].T
         rest = torch.zeros_like(box.lower)
         return Band(shaped(middle, 2, box.lower.shape[1:]), None, rest, box.center.abs() + box.radius, STRAIGHT)
 
@@ -111,7 +94,11 @@ class Bands:
     def _nonlinear(self, node: Node) -> Band:
         """`slope * (middle - gap) + least` and `slope * (middle + gap) + greatest`; where a slope is negative the ends
         swap."""
-        band, lines = self.bands[node.inputs[0]], self.state.lines[node.name]
+        band = self.bands[node.inputs[0]]
+        if (factors := self._factors(node.op, band)) is not None:
+            self.squared = True
+            return multiplied(*factors, len(self.vary), self.state.losses.get(node.name))
+        lines = self.state.lines[node.name]
         low, high = lines.slopes.lower, lines.slopes.upper
         middle, gap = (low + high) / 2 * band.middle, (high - low) / 2 * band.middle
         if band.gap is not None:
@@ -131,6 +118,35 @@ class Bands:
             window = low[0].numel() // max(zero[0].numel(), 1)
             remainder = remainder + 2 * gamma(window + 8, size.dtype) * size + self.state.losses[node.name]
         return Band(middle, gap, remainder, size, BENT if band.level == STRAIGHT else DEEP)
+
+    def _factors(self, op: Op, band: Band) -> tuple[Band, Band] | None:
+        """Those of a product, where few enough symbols make products of their own."""
+        if not 0 < len(self.vary) <= SQUARED:
+            return None
+        if isinstance(op, Product):
+            return band.entry(0), band.entry(1)
+        return (band, band) if isinstance(op, Power) and op.exponent == 2 else None
+
+    def rows(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Lower bounds `(S, B)` of `rows (S, B, *out)` at the output, and their slopes `(S, B, *in)`."""
+        band, weight = self.bands[self.state.graph.output], flat(rows, 2)
+        below = torch.einsum("sbn,gbn->gsb", weight, flat(band.middle, 2))
+        if band.gap is not None:
+            below[: len(band.gap)] -= torch.einsum("sbn,gbn->gsb", weight.abs(), flat(band.gap, 2))
+        rest = pair(weight.abs(), flat(band.remainder, 1))
+        if self.state.rounding:
+            reach = pair(weight.abs(), flat(band.size + band.remainder, 1))
+            rest = rest + 2 * gamma(weight.shape[2] + 4 * len(below) + 16, reach.dtype) * reach + TINY
+        constant, straight = below[0], below[1:]
+        if len(straight) > len(self.vary):
+            constant, straight = leaning(below, len(self.vary))
+        bound = constant - total(straight) - rest * SAFETY
+        radius = flat(self.state.region.box().radius, 1)
+        slope = weight.new_zeros(*bound.shape, radius.shape[1])
+        slope[..., self.vary] = (straight / radius[:, self.vary].T.unsqueeze(1)).movedim(0, 2)
+        return bound.nan_to_num(-torch.inf, -torch.inf, -torch.inf), shaped(
+            slope.nan_to_num(0.0, 0.0, 0.0), 2, self.state.region.shape
+        )
 
     def _rounded(self, band: Band) -> Band:
         """Room for the sums that read a band."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from verifier.bounding.alpha import optimise
+from verifier.bounding.backward import Backward
 from verifier.bounding.bands import Bands
 from verifier.bounding.chunks import rows_at_once
 from verifier.bounding.copies import Twins, twins
@@ -39,6 +40,14 @@ class Bounds:
     table: dict[str, Interval]
     rows: Tensor | None
     form: LinearRows | None = None
+
+    def among(self, mine: Tensor) -> "Bounds":
+        """The same with all rows of a specification `(S,)`, those that were left out infinite."""
+        if bool(mine.all()) or self.rows is None:
+            return self
+        rows = self.rows.new_full((len(mine), self.rows.shape[1]), torch.inf)
+        rows[mine] = self.rows
+        return Bounds(self.table, rows, None if self.form is None else self.form.among(mine))
 
 
 @dataclass(frozen=True)
@@ -246,7 +255,7 @@ class _Run:
                 first += len(rows)
                 continue
             with torch.no_grad():
-                found, slope = walked(ways, start, rows)
+                found, slope = self._linear(ways, rows)
             linear.append(found)
             slopes.append(slope)
             bound = found.amax(0)
@@ -261,6 +270,14 @@ class _Run:
             base = self._shifted(torch.cat(linear, 1), specification)
             form = LinearRows(base.flatten(0, 1), torch.cat(slopes, 1).flatten(0, 1))  # type: ignore[arg-type]
         return Bounds(state.table, self._shifted(torch.cat(chunks), specification), form)
+
+    def _linear(self, ways: list[Backward], rows: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What walks say of rows, and bands that know more of products."""
+        found, slope = walked(ways, self.state.graph.output, rows)
+        if slope is None or self.bands is None or not self.bands.squared:
+            return found, slope
+        bound, own = self.bands.rows(rows)
+        return torch.cat([found, bound.unsqueeze(0)]), torch.cat([slope, own.unsqueeze(0)])
 
     def _spared(self, known: Tensor, first: int) -> bool:
         """Need some of many rows no walk, or is there no time for one?"""

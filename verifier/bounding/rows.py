@@ -27,6 +27,15 @@ class LinearRows:
         """The clauses of its rows `(V * S,)`, of those of the specification's `(S,)`."""
         return clause.repeat(len(self.base) // len(clause))
 
+    def among(self, mine: Tensor) -> "LinearRows":
+        """The same with all rows of a specification `(S,)`, of which these are those that are `mine`."""
+        ways = len(self.base) // int(mine.sum())
+        at = mine.repeat(ways)
+        base = self.base.new_full((len(at), *self.base.shape[1:]), torch.inf)
+        coefficient = self.coefficient.new_zeros(len(at), *self.coefficient.shape[1:])
+        base[at], coefficient[at] = self.base, self.coefficient
+        return LinearRows(base, coefficient)
+
 
 def walks(state: State, stops: dict[str, Interval], grounded: bool) -> list[Backward]:
     """One with the usual lines and, where `grounded`, one with zero as the lower line of every ReLU: slopes chosen by

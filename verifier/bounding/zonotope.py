@@ -11,14 +11,13 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from verifier.bounding.state import State
 from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Affine, Input
 from verifier.graph.ops.dense import Constant
 from verifier.interval import Interval
-from verifier.numerics import TINY, flat, gamma, shaped, total
+from verifier.numerics import TINY, flat, gamma, padded, shaped, total
 from verifier.relaxations.relaxation import Relaxation, chord
 
 COPIES = 3  # tensors of the size of a node's generators at a time
@@ -187,13 +186,6 @@ def room(graph: Graph, batch: int, symbols: int, bytes: int) -> dict[str, int]:
         largest = max(largest, node.size)
         found[node.name] = min(symbols, bytes // (COPIES * 8 * batch * largest))
     return found
-
-
-def padded(generators: Tensor, count: int) -> Tensor:
-    """`count` of them, those that are missing zero."""
-    if len(generators) == count:
-        return generators
-    return functional.pad(generators, (0, 0) * (generators.dim() - 1) + (0, count - len(generators)))
 
 
 def _parallel(relaxation: Relaxation, node: Node, x: Interval) -> Tensor:

@@ -176,9 +176,11 @@ class InputSearch:
 
     def _bounds(self, problem: Problem, notes: Notes | None, boxes: Boxes) -> Bounds | None:
         options = self.work.proof(notes=notes, known=boxes.known, bands=notes is None, grounded=self.grounded)
+        open_ = boxes.open.any(0) | (notes is not None)  # a checker reads all rows
+        asked, mine = problem.specification.only(open_), open_[self.clause]
 
         def bound(method: Method) -> Bounds:
-            return propagate(problem.model.graph, problem.region, method, problem.specification, options)
+            return propagate(problem.model.graph, problem.region, method, asked, options).among(mine)
 
         if len(self.methods) == 1:
             bounds = bound(self.methods[0])

@@ -57,6 +57,18 @@ class Specification:
     def select(self, index: Tensor) -> Self:
         return replace(self, rows=self.rows[:, index], offset=self.offset[:, index])
 
+    def only(self, clauses: Tensor) -> Self:
+        """Those of the `clauses (K,)` that are true, numbered anew, of which there is one at least."""
+        mine, number = clauses.cpu()[list(self.clause)], clauses.long().cumsum(0) - 1
+        at = mine.nonzero().flatten().tolist()
+        return replace(
+            self,
+            rows=self.rows[at],
+            offset=self.offset[at],
+            clause=tuple(int(number[self.clause[i]]) for i in at),
+            closed=tuple(self.closed[i] for i in at),
+        )
+
     def to(self, dtype: torch.dtype, device: torch.device | str) -> Self:
         return replace(self, rows=self.rows.to(device, dtype), offset=self.offset.to(device, dtype))
 
