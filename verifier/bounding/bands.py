@@ -95,8 +95,9 @@ class Bands:
         """`slope * (middle - gap) + least` and `slope * (middle + gap) + greatest`; where a slope is negative the ends
         swap."""
         band = self.bands[node.inputs[0]]
-        if (factors := self._factors(node.op, band)) is not None:
+        if self.multiplies(node.op):
             self.squared = True
+            factors = (band.entry(0), band.entry(1)) if isinstance(node.op, Product) else (band, band)
             return multiplied(*factors, len(self.vary), self.state.losses.get(node.name))
         lines = self.state.lines[node.name]
         low, high = lines.slopes.lower, lines.slopes.upper
@@ -119,13 +120,10 @@ class Bands:
             remainder = remainder + 2 * gamma(window + 8, size.dtype) * size + self.state.losses[node.name]
         return Band(middle, gap, remainder, size, BENT if band.level == STRAIGHT else DEEP)
 
-    def _factors(self, op: Op, band: Band) -> tuple[Band, Band] | None:
-        """Those of a product, where few enough symbols make products of their own."""
-        if not 0 < len(self.vary) <= SQUARED:
-            return None
-        if isinstance(op, Product):
-            return band.entry(0), band.entry(1)
-        return (band, band) if isinstance(op, Power) and op.exponent == 2 else None
+    def multiplies(self, op: Op) -> bool:
+        """Is the op a product, of few enough symbols to have products of their own?"""
+        bilinear = isinstance(op, Product) or (isinstance(op, Power) and op.exponent == 2)
+        return bilinear and 0 < len(self.vary) <= SQUARED
 
     def rows(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Lower bounds `(S, B)` of `rows (S, B, *out)` at the output, and their slopes `(S, B, *in)`."""

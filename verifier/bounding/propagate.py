@@ -172,7 +172,8 @@ class _Run:
 
     def _tighten(self, node: Node) -> None:
         """Walk back from entries that some reader does not see as linear yet; with slopes, from those left again."""
-        if node.name in self.state.hull or (self.bands is not None and self.bands.tight(node.name)):
+        known = self.bands is not None and self.bands.tight(node.name)
+        if node.name in self.state.hull or known or not self._linearised(node):
             return
         if self.options.notes is not None:
             self.options.notes.tightened.append(node.name)
@@ -185,13 +186,18 @@ class _Run:
             like = self.search.region.box().lower
             self.search.improve(node.name, self.state.table[node.name].to(like.dtype, like.device))
 
+    def _linearised(self, node: Node) -> list[Node]:
+        """The readers of a node that have lines, which depend on its interval."""
+        readers = self.readers[node.name]
+        return readers if self.bands is None else [n for n in readers if not self.bands.multiplies(n.op)]
+
     def _hurry(self) -> bool:
         return self.options.hurry() or self.options.stop()
 
     def _refine(self, node: Node, same: Twins, alpha: AlphaCrown | None) -> None:
         interval = self.state.table[node.name]
         open_ = torch.zeros_like(interval.lower, dtype=torch.bool)
-        for reader in self.readers[node.name]:
+        for reader in self._linearised(node):
             open_ |= ~self.state.relaxations[type(reader.op)].linear(reader.op, interval)
         if node.name in self.relevant:
             open_ &= self.relevant[node.name]
