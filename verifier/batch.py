@@ -23,12 +23,11 @@ from verifier.bounding.unwrapped import unwrapped
 from verifier.complete.portfolio import Portfolio
 from verifier.complete.record import Recorder
 from verifier.complete.search import Proved, Search, Work
-from verifier.complete.trial import suited
+from verifier.complete.trial import suited, vary
 from verifier.complete.whole import WholeNumbers
 from verifier.errors import InputError, UnsupportedModel
 from verifier.graph.graph import Graph
 from verifier.graph.passes.exact import simplified
-from verifier.numerics import flat
 from verifier.plan import Stage
 from verifier.problem import Problem, without_last_relu, without_softmax
 from verifier.regions import Box
@@ -122,7 +121,7 @@ class _Batch:
             if self.late():
                 self._mark(Reason.TIME, f"after {self.settings.timeout:.3g} s")
                 break
-            self.note(f"{stage.name}: {len(self.open)} open")
+            self.note(f"{stage.name}: {len(self.open)} open{self._standing()}")
             share = len(self.open)
             decided = self._stage(stage)
             late = self.late()
@@ -138,6 +137,11 @@ class _Batch:
                 break
         for i in self.open.tolist():
             yield Answer(i, self.unknown[i], self.seconds[i])
+
+    def _standing(self) -> str:
+        """How far stages have come, where one has."""
+        worst = min(self.unknown[i].best for i in self.open.tolist())
+        return f", worst bound {worst:.4g}" if worst > -torch.inf else ""
 
     def late(self) -> bool:
         """Has an open question had its time? A stage's time is shared equally by the questions that it works on."""
@@ -155,11 +159,10 @@ class _Batch:
             return True
         if self.settings.record is not None and not isinstance(stage, Sampled):
             return False  # the checker has none
-        box = self.problem.region.select(self.open).box()
-        vary = int(flat(box.varies, 1).sum(1).max())
+        inputs = vary(self.problem.select(self.open))
         if isinstance(stage, WholeNumbers):
-            return vary <= FEW_SAMPLED and any(stepped(self.problem.select(i)) for i in self.open.split(1)[:1])
-        return vary <= (FEW_SAMPLED if isinstance(stage, Sampled) else FEW)
+            return inputs <= FEW_SAMPLED and any(stepped(self.problem.select(i)) for i in self.open.split(1)[:1])
+        return inputs <= (FEW_SAMPLED if isinstance(stage, Sampled) else FEW)
 
     def _tried_later(self) -> bool:
         """Will a search try several bounds of the whole region?"""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verifier.queries.boxes import LARGEST, above, below, ends
+from verifier.queries.boxes import LARGEST, around, ends
 
 exact = st.one_of(
     st.fractions(-10, 10),
@@ -20,8 +20,9 @@ exact = st.one_of(
 
 @given(exact)
 def test_neighbours_enclose(value):
-    low, high = below(value), above(value)
+    low, high = around(value)
     assert low <= value <= high
+    assert (low == high) == (low == value)
     assert low == high or math.nextafter(low, math.inf) == high
 
 

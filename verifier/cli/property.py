@@ -28,12 +28,23 @@ SHOWN = 40  # lines of an assignment that are printed; --json has all of it
 
 def decide(args: argparse.Namespace) -> int:
     """Answer, print the verdict with the best bound and why; returns the exit code. The limit holds whatever works."""
-    start, limit = monotonic(), (1 + GRACE) * args.timeout + GRACE
-    with Alarm(limit, lambda: _late(args, monotonic() - start), CODES["timed-out"], 2) as alarm:
-        return _decide(args, start, alarm)
+    start, limit, steps = monotonic(), (1 + GRACE) * args.timeout + GRACE, Steps()
+    with Alarm(limit, lambda: _late(args, monotonic() - start, steps.last), CODES["timed-out"], 2) as alarm:
+        return _decide(args, start, alarm, steps)
 
 
-def _decide(args: argparse.Namespace, start: float, alarm: Alarm) -> int:
+class Steps:
+    """Tells of steps as they begin, and remembers the last."""
+
+    def __init__(self) -> None:
+        self.last = ""
+
+    def __call__(self, step: str) -> None:
+        self.last = step
+        tell(step)
+
+
+def _decide(args: argparse.Namespace, start: float, alarm: Alarm, steps: Steps) -> int:
     is_file(args.property)
     networks = mapping(args.network or [("", args.model)])
     if args.json is not None:
@@ -58,7 +69,7 @@ def _decide(args: argparse.Namespace, start: float, alarm: Alarm) -> int:
         args.memory,
         record=recorder(args.certificate),
     )
-    found = answer(query, networks, settings, tell)
+    found = answer(query, networks, settings, steps)
     alarm.answer(lambda: _report(args, summary(query, found), _of(found)))
     if settings.record is not None and found.word == "unsat":
         if len(networks) > 1:
@@ -100,9 +111,9 @@ def _record(word: str, bound: float, reason: str, seconds: float, values: object
     }
 
 
-def _late(args: argparse.Namespace, seconds: float) -> None:
+def _late(args: argparse.Namespace, seconds: float, step: str) -> None:
     """What is said where a single step outlasts the limit."""
-    reason = "the time was up, and the last step did not end"
+    reason = f"the time was up, and the last step did not end{f' ({step})' if step else ''}"
     record = _record("timed-out", -float("inf"), reason, seconds, None)
     _report(args, f"unknown (timed-out) after {seconds:.2f} s: {reason}", record)
 

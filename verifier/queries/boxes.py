@@ -165,10 +165,9 @@ def ends(
     typed: bool,
 ) -> Ends:
     """Ranges in floating point. `largest` stands for an end that is missing; `typed`: only numbers up to it exist."""
-    lower = np.array([-largest if end is None else below(end) for end in low], dtype=np.float64)
-    upper = np.array([largest if end is None else above(end) for end in high], dtype=np.float64)
-    least = ceil32(np.array([-largest if end is None else above(end) for end in low], dtype=np.float64))
-    greatest = floor32(np.array([largest if end is None else below(end) for end in high], dtype=np.float64))
+    lower, inside = _around(low, -largest)
+    within, upper = _around(high, largest)
+    least, greatest = ceil32(inside), floor32(within)
     if strict[0]:
         least = np.where([end is not None and end == Fraction(v) for end, v in _finite(low, least)], up32(least), least)
     if strict[1]:
@@ -191,21 +190,23 @@ def ends(
     return Ends((lower, upper), (least, greatest), meant, empty)
 
 
+def _around(ends: Sequence[Number | None], missing: float) -> np.ndarray:
+    """The float64 neighbours of exact numbers, below and above: `(2, N)`, equal where the number is one."""
+    found = [(missing, missing) if end is None else around(end) for end in ends]
+    return np.ascontiguousarray(np.array(found, dtype=np.float64).reshape(-1, 2).T)
+
+
 def _finite(ends: Sequence[Number | None], values: np.ndarray) -> list[tuple[Fraction | None, float]]:
     pairs = zip(ends, values.tolist(), strict=True)
     return [(None if end is None or not math.isfinite(v) else Fraction(end), v) for end, v in pairs]
 
 
-def below(exact: Number) -> float:
-    """The greatest float64 that is at most `exact`."""
+def around(exact: Number) -> tuple[float, float]:
+    """The greatest float64 that is at most `exact`, and the least that is at least `exact`."""
     near = nearest(exact)
-    return near if near <= exact else math.nextafter(near, -math.inf)
-
-
-def above(exact: Number) -> float:
-    """The least float64 that is at least `exact`."""
-    near = nearest(exact)
-    return near if near >= exact else math.nextafter(near, math.inf)
+    if near == exact:
+        return near, near
+    return (near, math.nextafter(near, math.inf)) if near < exact else (math.nextafter(near, -math.inf), near)
 
 
 def nearest(exact: Number) -> float:

@@ -14,7 +14,7 @@ import torch
 from verifier.errors import InputError
 from verifier.properties.expression import Comparison, Monomial
 from verifier.properties.specification import Specification
-from verifier.queries.boxes import below
+from verifier.queries.boxes import around
 
 COPIES = 20  # of a column; float64 numbers that together hold 1000 bits
 Column = tuple[Monomial, int]
@@ -38,7 +38,7 @@ def denied(comparison: Comparison) -> Row:
     coefficients = {m: c for m, c in left.terms.items() if m}
     scale = _scale(list(coefficients.values()))
     weights = {(m, k): w for m, c in coefficients.items() for k, w in enumerate(_floats(c * scale))}
-    return Row(weights, below(left.constant * scale), comparison.relation == "<")
+    return Row(weights, around(left.constant * scale)[0], comparison.relation == "<")
 
 
 def _scale(coefficients: Sequence[Fraction]) -> Fraction:
