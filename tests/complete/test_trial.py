@@ -60,6 +60,7 @@ def test_what_decides_is_the_last() -> None:
 
 def test_large_networks_with_few_inputs_go_forwards() -> None:
     assert suited(question(MANY, 2)) == WALKS == suited(question(MANY + 1, FORWARDS + 1)) == (Crown(),)
+    assert suited(question(MANY + 1, 0)) == WALKS  # of inputs that don't vary there are none to cut
     assert suited(question(MANY + 1, 2)) == (Zonotope(2), Zonotope())
 
 

@@ -18,9 +18,11 @@ WALKS = (Crown(),)
 
 
 def suited(problem: Problem) -> tuple[Method, ...]:
-    """Walks back from every neuron, unless they are many: forwards, the cost does not grow with their number."""
-    few = vary(problem) <= FORWARDS
-    return (Zonotope(symbols=vary(problem)), Zonotope()) if few and undecided(problem.model.graph) > MANY else WALKS
+    """Walks back from every neuron, unless they are many: forwards, the cost does not grow with their number. Where all
+    inputs vary next to nothing there is nothing to cut."""
+    count = vary(problem)
+    few = 0 < count <= FORWARDS and undecided(problem.model.graph) > MANY
+    return (Zonotope(symbols=count), Zonotope()) if few else WALKS
 
 
 def winner(methods: tuple[Method, ...], bound: Callable[[Method], Bounds], problem: Problem) -> tuple[Method, Bounds]:
