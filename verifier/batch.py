@@ -166,9 +166,10 @@ class _Batch:
 
     def _tried_later(self) -> bool:
         """Will a search try several bounds of the whole region?"""
-        inputs = any(isinstance(stage, Portfolio) for stage in self.settings.plan) and self.settings.record is None
-        problem = self.problem.select(self.open)
-        return inputs and isinstance(problem.region, Box) and len(suited(problem)) > 1
+        if self.settings.record is not None or not isinstance(self.problem.region, Box):
+            return False
+        searched = any(isinstance(stage, Portfolio) for stage in self.settings.plan)
+        return searched and len(suited(self.problem.select(self.open))) > 1
 
     def _stage(self, stage: Stage) -> dict[int, Verdict]:
         """What the stage decides; where it fails for a reason that we know, the questions stay open."""

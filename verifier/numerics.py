@@ -68,8 +68,10 @@ def pair(a: Tensor, x: Tensor) -> Tensor:
 
 
 def total(x: Tensor) -> Tensor:
-    """`sum(|x|)` over the first axis, part by part: nothing of the size of `x` is written."""
-    out = torch.zeros_like(x[0]) if len(x) else x.new_zeros(x.shape[1:])
+    """`sum(|x|)` over the first axis; of what leaves the cache part by part, so that nothing of its size is written."""
+    if x.numel() <= CACHED:
+        return x.abs().sum(0)
+    out = torch.zeros_like(x[0])
     for part in x:
         out += part.abs()
     return out

@@ -62,7 +62,7 @@ def form(graph: Graph, offset: float) -> Case:
 
 
 def quadratic(left: torch.Tensor, right: torch.Tensor, squares: torch.Tensor) -> Graph:
-    """The sum over `(left x) * (right x) + squares * x^2`, with rows for the entries of the product."""
+    """The sum over `(left x) * (right x) + squares * x^2`."""
     builder = Builder("x", (INPUTS,))
     factors = builder.add(Linear(left), "x", name="left"), builder.add(Linear(right), "x", name="right")
     both = builder.add(Product(), builder.add(Stack(), *factors, name="both"), name="product")
@@ -101,14 +101,16 @@ def test_leaning_forms_are_below(seed: int, lean: float) -> None:
         assert float(values.min() - (constant - slope.abs().sum())) <= 1e-9
 
 
-@pytest.mark.parametrize("broken", ["pairs", "squares"])
+@pytest.mark.parametrize("broken", ["pairs", "squares", "unknown"])
 def test_the_laws_notice(monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
-    """Products that are counted once where they come twice, or squares without their mean."""
+    """Products counted once where they come twice, squares without their mean, gaps of the factors forgotten."""
     original = monomials.multiplied
 
     def wrong(first, second, count, lost):  # type: ignore[no-untyped-def]
         band = original(first, second, count, lost)
         middle = band.middle.clone()
+        if broken == "unknown":
+            return replace(band, remainder=0 * band.remainder)
         if broken == "pairs":
             middle[1 + count :] /= 2
         else:
@@ -119,5 +121,7 @@ def test_the_laws_notice(monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
     torch.manual_seed(0)
     left, right = torch.randn(2, INPUTS, INPUTS, dtype=torch.float64)
     case = form(quadratic(left, right, torch.ones(INPUTS, dtype=torch.float64)), 0.0)
+    if broken == "unknown":
+        case = Recipe((2,), ("linear", "relu", "product", "linear"), 3, 1.0, "box", 1, (0,)).case(1.0)
     with pytest.raises((AssertionError, ArithmeticError)):
         law_containment(case, Crown(), BANDS, 0, 64)

@@ -42,10 +42,10 @@ class Bounds:
     form: LinearRows | None = None
 
     def among(self, mine: Tensor) -> "Bounds":
-        """The same with all rows of a specification `(S,)`, those that were left out infinite."""
+        """The same with all rows of a specification `(S,)`, those that were left out without a bound."""
         if bool(mine.all()) or self.rows is None:
             return self
-        rows = self.rows.new_full((len(mine), self.rows.shape[1]), torch.inf)
+        rows = self.rows.new_full((len(mine), self.rows.shape[1]), -torch.inf)
         rows[mine] = self.rows
         return Bounds(self.table, rows, None if self.form is None else self.form.among(mine))
 
@@ -57,7 +57,8 @@ class Options:
     chunks and ends tightening early (bounds stay valid), `hurry` only the optimising of slopes; `notes` are taken of a
     proof, for a certificate; `known` are intervals `(B, *)` of nodes that hold already, proved where a proof is asked
     for, and `settled` says that walks back add nothing to them but with other slopes; with `bands` walks back only
-    follow where forward bounds, which pay where few inputs vary, are not as tight; with `grounded` the rows are bounded
+    follow where forward bounds, which pay where few inputs vary, are not as tight, and rows of products are bounded by
+    these as well; with `grounded` the rows are bounded
     once more, with zero below every ReLU."""
 
     dtype: torch.dtype = torch.float32

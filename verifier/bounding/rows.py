@@ -28,10 +28,10 @@ class LinearRows:
         return clause.repeat(len(self.base) // len(clause))
 
     def among(self, mine: Tensor) -> "LinearRows":
-        """The same with all rows of a specification `(S,)`, of which these are those that are `mine`."""
+        """The same with all rows of a specification `(S,)`, of which these are `mine`; of others nothing is known."""
         ways = len(self.base) // int(mine.sum())
         at = mine.repeat(ways)
-        base = self.base.new_full((len(at), *self.base.shape[1:]), torch.inf)
+        base = self.base.new_full((len(at), *self.base.shape[1:]), -torch.inf)
         coefficient = self.coefficient.new_zeros(len(at), *self.coefficient.shape[1:])
         base[at], coefficient[at] = self.base, self.coefficient
         return LinearRows(base, coefficient)

@@ -11,7 +11,7 @@ from verifier.complete.bab import ActivationSearch, Bab
 from verifier.complete.curved import bends
 from verifier.complete.input_split import InputSplit
 from verifier.complete.search import Search, Work, skipped
-from verifier.complete.trial import undecided
+from verifier.complete.trial import suited, undecided
 from verifier.graph.graph import Graph
 from verifier.numerics import flat
 from verifier.problem import Problem
@@ -131,7 +131,8 @@ class _Inputs(_Turns):
     def __init__(self, method: Portfolio, problem: Problem, work: Work, few: list[int]) -> None:
         super().__init__(method, problem, work)
         self.few, self.run = few, method.inputs.begin(problem.select(torch.tensor(few)), work)
-        self.large = undecided(problem.model.graph) > LARGE
+        forwards = work.record is None and len(suited(problem.select(torch.tensor(few)))) > 1
+        self.large = forwards and undecided(problem.model.graph) > LARGE
         self.proved: set[int] = set()  # by cutting inputs
 
     def schedule(self) -> Iterator[tuple[Turn, float]]:

@@ -59,6 +59,8 @@ class Specification:
 
     def only(self, clauses: Tensor) -> Self:
         """Those of the `clauses (K,)` that are true, numbered anew, of which there is one at least."""
+        if bool(clauses.all()):
+            return self
         mine, number = clauses.cpu()[list(self.clause)], clauses.long().cumsum(0) - 1
         at = mine.nonzero().flatten().tolist()
         return replace(
