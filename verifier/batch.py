@@ -157,7 +157,7 @@ class _Batch:
             return False
         if not isinstance(stage, Zonotope | Sampled | WholeNumbers):
             return True
-        if self.settings.record is not None and not isinstance(stage, Sampled):
+        if self.settings.record is not None and isinstance(stage, WholeNumbers):
             return False  # the checker has none
         inputs = vary(self.problem.select(self.open))
         if isinstance(stage, WholeNumbers):
@@ -166,7 +166,7 @@ class _Batch:
 
     def _tried_later(self) -> bool:
         """Will a search try several bounds of the whole region?"""
-        if self.settings.record is not None or not isinstance(self.problem.region, Box):
+        if not isinstance(self.problem.region, Box):
             return False
         searched = any(isinstance(stage, Portfolio) for stage in self.settings.plan)
         return searched and len(suited(self.problem.select(self.open))) > 1

@@ -4,27 +4,21 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from laws.cases import Case
-from laws.certificates import accepted, law_accepted, law_true, recorded
+from laws.certificates import accepted, easy, law_accepted, law_true, recorded, table_of
 from laws.nets import PIECEWISE
 from laws.searches import Own, Puzzle
 from laws.strategies import examples
 from test_sharpened import checked, mlp
 
-from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method
+from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounding.notes import Notes
 from verifier.bounding.propagate import Options, propagate
-from verifier.certificates.bounds import Recipe
-from verifier.certificates.file import load, save
-from verifier.certificates.numbers import Numbers
-from verifier.certificates.walk import Network, Table
 from verifier.complete.bab import Bab
 from verifier.complete.input_split import InputSplit
 from verifier.complete.portfolio import Portfolio
@@ -33,7 +27,6 @@ from verifier.complete.search import Search
 from verifier.complete.written import noted
 from verifier.errors import Rejected
 from verifier.graph.build import Builder
-from verifier.graph.graph import Graph
 from verifier.graph.op import Op
 from verifier.graph.ops.activation import Relu, Sigmoid
 from verifier.graph.ops.dense import Linear
@@ -71,8 +64,11 @@ STAGES: dict[str, Method | Search] = {
     "crown-ibp": Crown(intermediate=False),
     "crown": Crown(),
     "alpha-crown": AlphaCrown(steps=3),
+    "zonotope": Zonotope(),
+    "zonotope of few symbols": Zonotope(symbols=3),
     "bab": BAB,
     "input-split": InputSplit(batch=64),
+    "input-split by zonotopes": InputSplit(bound=Zonotope(symbols=4), batch=64),
     "portfolio": Portfolio(activations=BAB),
 }
 
@@ -108,7 +104,10 @@ def test_what_is_verified_is_accepted(stage: Method | Search) -> None:
     assert sum(counts) >= 5  # else nothing was tried
 
 
-@pytest.mark.parametrize("stage", [AlphaCrown(steps=3), BAB, InputSplit(batch=16)], ids=["alpha", "bab", "inputs"])
+FRACTIONS = {"alpha": AlphaCrown(steps=3), "zonotope": Zonotope(), "bab": BAB, "inputs": InputSplit(batch=16)}
+
+
+@pytest.mark.parametrize("stage", FRACTIONS.values(), ids=FRACTIONS)
 def test_fractions_agree(stage: Method | Search) -> None:
     counts = []
 
@@ -132,15 +131,18 @@ def _leaves(recorder: Recorder) -> int:
     return sum(int((tree["place"] < 0).sum()) for tree in trees)
 
 
-@given(puzzle=puzzles((*STRAIGHT, *MOVED, *SMOOTH, "prelu")))
-@examples(40)
-def test_intervals_hold_at_points(puzzle: Puzzle) -> None:
+@given(
+    puzzle=puzzles((*STRAIGHT, *MOVED, *SMOOTH, "prelu")),
+    method=st.sampled_from((AlphaCrown(steps=2), Zonotope(), Zonotope(symbols=3))),
+)
+@examples(60)
+def test_intervals_hold_at_points(puzzle: Puzzle, method: Method) -> None:
     """The checker's table, with slopes from a certificate, contains what the network computes."""
     asked = easy(puzzle.problem())
-    recorder, proved = recorded(asked, AlphaCrown(steps=2))
+    recorder, proved = recorded(asked, method)
     assert proved
     for entry in recorder.entries:
-        table = _table(asked.model.graph, entry)
+        table = table_of(asked.model.graph, entry)
         graph = asked.model.graph
         gen = torch.Generator().manual_seed(0)
         low, high = (torch.from_numpy(entry[side]) for side in ("lower", "upper"))
@@ -165,19 +167,6 @@ def test_boxes_of_a_batch_are_bounded_as_in_the_search() -> None:
     for name, interval in found.items():
         assert table.lower[name] == pytest.approx(flat(interval.lower, 1).numpy(), abs=1e-9)
         assert table.upper[name] == pytest.approx(flat(interval.upper, 1).numpy(), abs=1e-9)
-
-
-def easy(asked: Problem) -> Problem:
-    """The same question with an offset that makes it easy."""
-    return replace(asked, specification=replace(asked.specification, offset=asked.specification.offset + 1e6))
-
-
-def _table(graph: Graph, entry: dict[str, Any]) -> Table:
-    with TemporaryDirectory() as folder:
-        save(Path(folder) / "c.zip", entry["proof"])
-        proof = load(Path(folder) / "c.zip")
-    with np.errstate(all="ignore"):  # as the checker does
-        return Recipe(Network(graph, Numbers()), proof, len(entry["lower"])).table(entry["lower"], entry["upper"])
 
 
 def with_last(*ops: Op) -> Problem:

@@ -1,4 +1,4 @@
-"""Slopes are an attacker's: whatever stands in a certificate, a question that a point refutes is never accepted."""
+"""Slopes and numbers of symbols are an attacker's: what a point refutes is never proved."""
 
 import copy
 from dataclasses import replace
@@ -15,7 +15,7 @@ from laws.certificates import recorded, resave, written
 from laws.searches import Puzzle
 from laws.strategies import examples
 
-from verifier.bounding.methods import AlphaCrown
+from verifier.bounding.methods import AlphaCrown, Method, Zonotope
 from verifier.certificates.check import check
 from verifier.errors import Rejected
 from verifier.numerics import flat
@@ -55,7 +55,9 @@ def puzzles(draw: st.DrawFn) -> Puzzle:
 
 
 def forged(value: Any, gen: np.random.Generator) -> Any:
-    """Other slopes, as numbers and as bytes."""
+    """Other slopes, as numbers and as bytes, and other numbers of symbols."""
+    if isinstance(value, int):
+        return int(gen.integers(-2, 12))
     if isinstance(value, dict):
         return {key: forged(x, gen) for key, x in value.items()}
     if isinstance(value, list):
@@ -74,12 +76,12 @@ def refuted(y: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return -value[worst][:, None] - 1e-9 * (1 + abs(value[worst][:, None]))
 
 
-@given(puzzle=puzzles(), seed=st.integers(0, 10**6))
-@examples(60)
-def test_no_slopes_prove_what_is_false(puzzle: Puzzle, seed: int) -> None:
+@given(puzzle=puzzles(), seed=st.integers(0, 10**6), method=st.sampled_from((AlphaCrown(steps=2), Zonotope(symbols=6))))
+@examples(80)
+def test_no_slopes_prove_what_is_false(puzzle: Puzzle, seed: int, method: Method) -> None:
     gen, asked = np.random.default_rng(seed), puzzle.problem()
     spec = asked.specification
-    recorder, _ = recorded(replace(asked, specification=replace(spec, offset=spec.offset + 1e6)), AlphaCrown(steps=2))
+    recorder, _ = recorded(replace(asked, specification=replace(spec, offset=spec.offset + 1e6)), method)
     if not recorder.entries:
         return
     entry = copy.deepcopy(recorder.entries[0])
@@ -92,7 +94,7 @@ def test_no_slopes_prove_what_is_false(puzzle: Puzzle, seed: int) -> None:
     entry["offset"] = refuted(y, entry["rows"])
     with TemporaryDirectory() as folder:
         certificate, model = written(recorder, Path(folder))
-        for part in ("standard", "starts", "rows"):
+        for part in ("standard", "starts", "rows", "symbols"):
             for chosen in (entry["proof"], {**entry["proof"], part: forged(entry["proof"][part], gen)}):
                 resave([{**entry, "proof": chosen}], certificate, model)
                 with pytest.raises(Rejected):

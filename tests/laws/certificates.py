@@ -2,7 +2,9 @@
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -11,8 +13,11 @@ import torch
 
 from verifier.batch import Settings, run
 from verifier.bounding.methods import Method
+from verifier.certificates.bounds import Recipe
 from verifier.certificates.check import Accepted, check, digest
-from verifier.certificates.file import save
+from verifier.certificates.file import load, save
+from verifier.certificates.numbers import Numbers
+from verifier.certificates.walk import Network, Table
 from verifier.complete.record import Recorder
 from verifier.complete.search import Search
 from verifier.errors import InputError, Rejected
@@ -96,3 +101,17 @@ def law_rejected(graph: Graph, recorder: Recorder, lie: Callable[[dict[str, Any]
     resave([forged], certificate, model)
     with pytest.raises((Rejected, InputError)):
         list(check(certificate, model, graph))
+
+
+def easy(asked: Problem) -> Problem:
+    """The same question with an offset that makes it easy."""
+    return replace(asked, specification=replace(asked.specification, offset=asked.specification.offset + 1e6))
+
+
+def table_of(graph: Graph, entry: dict[str, Any]) -> Table:
+    """The checker's own, by what an entry proposes."""
+    with TemporaryDirectory() as folder:
+        save(Path(folder) / "c.zip", entry["proof"])
+        proof = load(Path(folder) / "c.zip")
+    with np.errstate(all="ignore"):  # as the checker does
+        return Recipe(Network(graph, Numbers()), proof, len(entry["lower"])).table(entry["lower"], entry["upper"])

@@ -42,11 +42,12 @@ class Start:
 @dataclass(eq=False)
 class Notes:
     """Of one run over `B` inputs. `level`: by interval arithmetic only; `grounded`: rows again, with zero below every
-    ReLU. `unsupported` says why no certificate can be had; `standard` holds the usual slopes `(B, *)` of the lines of
-    nodes other than ReLU, which has a formula."""
+    ReLU; `symbols`: of zonotopes, the most behind each node. `unsupported` says why no certificate can be had;
+    `standard` holds the usual slopes `(B, *)` of the lines of nodes other than ReLU, which has a formula."""
 
     level: bool = False
     grounded: bool = False
+    symbols: Mapping[str, int] = field(default_factory=dict)
     tightened: list[str] = field(default_factory=list)
     starts: dict[str, list[Start]] = field(default_factory=dict)
     rows: list[tuple[int, Shares]] = field(default_factory=list)

@@ -169,7 +169,7 @@ class _Run:
         notes.level, notes.grounded = isinstance(self.method, Ibp), self.options.grounded
         notes.lines(self.state.lines, {node.name: node.op for node in self.state.graph.nodes})
         if self.zonotopes is not None:
-            notes.unsupported = "zonotopes"
+            notes.symbols = self.zonotopes.room
 
     def _tighten(self, node: Node) -> None:
         """Walk back from entries that some reader does not see as linear yet; with slopes, from those left again."""

@@ -5,10 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from verifier.certificates.bounds import chunks
 from verifier.certificates.dual import Bound, Duals, Parts, Site
 from verifier.certificates.file import Reader
-from verifier.certificates.numbers import Array
+from verifier.certificates.numbers import Array, chunks
 from verifier.certificates.refined import Refined
 from verifier.certificates.tree import Tree, read
 from verifier.certificates.walk import Table

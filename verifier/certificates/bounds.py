@@ -1,6 +1,6 @@
 """Intervals of all nodes and bounds of rows, from the slopes that a certificate proposes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from types import MappingProxyType
@@ -8,16 +8,16 @@ from types import MappingProxyType
 import numpy as np
 
 from verifier.certificates.affine import size
-from verifier.certificates.file import Reader
-from verifier.certificates.numbers import Array
+from verifier.certificates.file import LARGEST, Reader
+from verifier.certificates.numbers import ENTRIES, Array, chunks
 from verifier.certificates.rule import Lines
 from verifier.certificates.rules import Rectifier
 from verifier.certificates.walk import Network, Table, Walk
+from verifier.certificates.zonotope import Zonotopes
 from verifier.graph.graph import Node
 
 Known = Mapping[str, tuple[Array, Array]]
 NOTHING: Known = MappingProxyType({})
-ENTRIES = 2**18  # of the largest coefficient array of a walk, which then stays in the cache; 2**22 took twice as long
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +57,7 @@ class Recipe:
         if self.level and self.tightened:
             raise proof.wrong("interval arithmetic tightens nothing")
         self.grounded = bool(proof["grounded"].number())  # rows once more with zero below every ReLU
+        self.symbols = self._symbols(proof["symbols"])
         self.standard = {
             name: tuple(value[side].array("f", boxes, self._size(value, name, 0)) for side in ("lower", "upper"))
             for name, value in proof["standard"].items()
@@ -65,6 +66,17 @@ class Recipe:
             name: [self._start(part, name) for part in value.list()] for name, value in proof["starts"].items()
         }
         self.rows = [(part["first"].number(), self._shares(part["shares"])) for part in proof["rows"].list()]
+
+    def _symbols(self, value: Reader) -> dict[str, int]:
+        """Of zonotopes, if there are any: at most so many behind each node."""
+        sizes = {node.name: size(node.shape) for node in self.network.graph.nodes}
+        found = {name: min(part.number(), sum(sizes.values())) for name, part in value.items()}
+        if found and (self.level or set(found) != set(sizes)):
+            raise value.wrong("zonotopes have symbols at all nodes, and linear bounds")
+        largest = max((count * sizes[name] for name, count in found.items()), default=0)
+        if 8 * largest > LARGEST:
+            raise value.wrong(f"zonotopes of {largest:,} numbers would take more than {LARGEST:,} bytes")
+        return found
 
     def _start(self, part: Reader, name: str) -> tuple[Array, Shares]:
         """Entries of a node, and slopes for their lower and then their upper bounds."""
@@ -90,12 +102,15 @@ class Recipe:
         """Proven intervals of all nodes over the boxes `(B, n)`; `boxes` are their numbers in the recipe, `known` are
         intervals that hold there."""
         table = Table(self.network)
+        table.forwards += [Zonotopes(table, self.symbols)] if self.symbols else []
         for node in self.network.graph.nodes:
             table.enter(node, (lower, upper))
             if node.name in known:
                 table.improve(node.name, *known[node.name])
             if node.nonlinear and not self.level:
                 table.lines[node.name] = self._standard(table, node, boxes)
+            for forwards in table.forwards:
+                forwards.enter(node)
             if node.name in self.tightened:
                 self._tighten(table, node)
         return table
@@ -150,6 +165,8 @@ class Recipe:
         linear, coefficients = np.concatenate([x for x, _ in found]), [a for _, a in found if a is not None]
         arrived = np.concatenate(coefficients) if len(coefficients) == len(found) else None
         best = np.maximum(linear.reshape(len(ways), *rows.shape[:2]).max(0), self._direct(table, rows))
+        for forwards in table.forwards:
+            best = np.maximum(best, forwards.bound(rows))
         for first, shares in self.rows:
             count = max((len(x) for sides in shares.values.values() for x in sides.values()), default=0)
             part = slice(first, min(first + count, len(rows)))
@@ -193,8 +210,8 @@ class Recipe:
     def widest(self) -> int:
         return self.widths[self.network.graph.output]
 
-
-def chunks(count: int, entries: int) -> Sequence[slice]:
-    """`count` rows of `entries` numbers each, in parts that fit into memory."""
-    step = max(1, ENTRIES // max(entries, 1))
-    return [slice(first, min(first + step, count)) for first in range(0, count, step)]
+    @property
+    def most(self) -> int:
+        """How many boxes can be bounded at once."""
+        symbols = max(self.symbols.values(), default=0)
+        return max(1, ENTRIES // (self.widest * (1 + symbols)))

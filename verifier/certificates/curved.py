@@ -47,11 +47,14 @@ class Curved(Rule):
                     np.where(use, np.minimum(least, slope), least),
                     np.where(use, np.maximum(most, slope), most),
                 )
-        chord = (self.curve.value(upper) - self.curve.value(lower)) / np.where(lower < upper, upper - lower, 1.0)
-        chord = np.where(np.isfinite(chord), chord, 0.0)
+        (chord,) = self.chords(lower, upper)
         least, most = (np.where(np.isfinite(x), x, chord) for x in (least, most))
         both = np.minimum(least, chord), np.maximum(most, chord)
         return both, both
+
+    def chords(self, lower: Array, upper: Array) -> tuple[Array, ...]:
+        chord = (self.curve.value(upper) - self.curve.value(lower)) / np.where(lower < upper, upper - lower, 1.0)
+        return (np.where(np.isfinite(chord), chord, 0.0),)
 
     def gap(self, lower: Array, upper: Array, slope: Array) -> tuple[Array, Array]:
         return self._extreme(lower, upper, slope, 1), -self._extreme(lower, upper, slope, -1)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from verifier.certificates.affine import size
-from verifier.certificates.bounds import ENTRIES, Recipe
+from verifier.certificates.bounds import Recipe
 from verifier.certificates.file import Reader
 from verifier.certificates.numbers import Array
 from verifier.certificates.tree import read
@@ -74,7 +74,7 @@ class Forest:
     def unproved(self, lower: Array, upper: Array) -> list[tuple[int, Array, Array]]:
         """Leaves without a proof, of the questions' boxes `(B, n)`: the question and what is left of the leaf."""
         count, failed = len(lower), []
-        most = max(1, ENTRIES // self.recipe.widest)
+        most = self.recipe.most
         clauses = np.ones((count, int(self.asked.clause.max()) + 1), dtype=bool)
         waiting = [Boxes(np.arange(count), np.arange(count), lower, upper, clauses, self._nothing(count))]
         while waiting:

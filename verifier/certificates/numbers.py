@@ -5,6 +5,7 @@ is wrong by at most `gamma(n) = n u / (1 - n u)` times the sum of their absolute
 (Higham 2002, section 3.1); products that leave the normal numbers lose less than `TINY` together.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -15,6 +16,7 @@ UNIT = 2.0**-53
 TINY = 2.0**-900
 SLACK = 32  # roundings beside a sum: slopes times coefficients, corners of gaps, ends of intervals
 LEVELS = 255  # of a slope's share of its range, kept as a byte
+ENTRIES = 2**18  # of the largest array of a step, which then stays in the cache; walks by 2**22 took twice as long
 
 _fractions = np.vectorize(Fraction, otypes=[object])
 _quotients = np.vectorize(lambda a, b: Fraction(a) / Fraction(b) if b else Fraction(0), otypes=[object])
@@ -90,3 +92,9 @@ class Numbers:
     def finite(self, x: Array) -> Array:
         """Where `x` is a number that can be believed."""
         return np.ones(x.shape, dtype=bool) if self.exact else np.isfinite(x)
+
+
+def chunks(count: int, entries: int) -> Sequence[slice]:
+    """`count` rows of `entries` numbers each, in parts that fit into memory."""
+    step = max(1, ENTRIES // max(entries, 1))
+    return [slice(first, min(first + step, count)) for first in range(0, count, step)]

@@ -11,10 +11,9 @@ from typing import Self
 
 import numpy as np
 
-from verifier.certificates.bounds import chunks
 from verifier.certificates.dual import Duals, Parts
 from verifier.certificates.file import Reader
-from verifier.certificates.numbers import Array
+from verifier.certificates.numbers import Array, chunks
 from verifier.certificates.walk import Table, Walk
 
 BLOCK = 2**16  # numbers that one step holds: they stay in a cache

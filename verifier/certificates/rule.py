@@ -56,6 +56,20 @@ class Rule(ABC):
         low, high = np.where(fixed, own, low), np.where(fixed, own, high)
         return Lines(low, high, self.gap(lower, upper, low)[0], self.gap(lower, upper, high)[1])
 
+    def chords(self, lower: Array, upper: Array) -> tuple[Array, ...]:
+        """The slope from end to end, of functions of one argument."""
+        return ()
+
+    def parallel(self, lower: Array, upper: Array, usual: Lines) -> Lines:
+        """Lines with the same slope on both sides: of the usual ones and the chord's that with the least gap."""
+        slopes = [usual.low, usual.high, *self.chords(lower, upper)]
+        least, most = zip(*(self.gap(lower, upper, slope) for slope in slopes), strict=True)
+        best, width = slopes[0], most[0] - least[0]
+        for slope, low, high in zip(slopes[1:], least[1:], most[1:], strict=True):
+            less = high - low < width
+            best, width = np.where(np.repeat(less, self.group, -1), slope, best), np.where(less, high - low, width)
+        return self.lines(lower, upper, best, best)
+
     def image(self, lower: Array, upper: Array) -> tuple[Array, Array]:
         """The interval of `f`: the gap of a level line."""
         return self.gap(lower, upper, self.numbers.zeros((1, lower.shape[-1])))

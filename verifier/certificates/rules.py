@@ -74,6 +74,9 @@ class PieceWise(Rule):
             above.append(value - drop + pad)
         return least(below), most(above)
 
+    def chords(self, lower: Array, upper: Array) -> tuple[Array, ...]:
+        return (self.numbers.divide(self.value(upper) - self.value(lower), upper - lower),)
+
     def image(self, lower: Array, upper: Array) -> tuple[Array, Array]:
         """Values at breaks and ends; only a LeakyReLU rounds them."""
         if isinstance(self.op, LeakyRelu):
@@ -104,6 +107,10 @@ class Rectifier(PieceWise):
         inside = (lower < 0) & (upper > 0)
         pad = self.gamma * (np.maximum(upper, zero) + high * np.maximum(-lower, upper)) + self.tiny
         return Lines(low, high, None, np.where(inside, np.maximum(ends, zero) + pad, zero))
+
+    def parallel(self, lower: Array, upper: Array, usual: Lines) -> Lines:
+        """The chord, whose gap is the least."""
+        return self.lines(lower, upper, self.chord(lower, upper))
 
     def range(self, lower: Array, upper: Array) -> Range:
         high, zero, one = self.chord(lower, upper), self.slopes[0], self.slopes[1]

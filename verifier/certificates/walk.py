@@ -10,7 +10,7 @@ added up and subtracted. In fractions `gamma` is zero, and bounds are exact.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -83,6 +83,16 @@ def without_rule(graph: Graph) -> str:
     return ""
 
 
+class Forwards(Protocol):
+    """Linear bounds that go forwards beside a table."""
+
+    def enter(self, node: Node) -> None:
+        """Bound a node that the table has entered, and tell the table."""
+
+    def bound(self, rows: Array) -> Array:
+        """Lower bounds `(S, B)` of `rows (S, B, m)` at the output."""
+
+
 @dataclass(eq=False)
 class Table:
     """What is proved of `B` boxes: intervals `(B, n)` of nodes, and the reach of the affine ones."""
@@ -92,6 +102,7 @@ class Table:
     upper: dict[str, Array] = field(default_factory=dict)
     reach: dict[str, Array] = field(default_factory=dict)
     lines: dict[str, Lines] = field(default_factory=dict)
+    forwards: list[Forwards] = field(default_factory=list)
 
     def magnitude(self, name: str) -> Array:
         return np.maximum(abs(self.lower[name]), abs(self.upper[name]))

@@ -24,7 +24,7 @@ from verifier.complete.narrow import Narrow, narrowed
 from verifier.complete.pace import Cooldown, Pace
 from verifier.complete.probes import BoxProbes
 from verifier.complete.search import Search, Work
-from verifier.complete.trial import WALKS, suited, undecided, winner
+from verifier.complete.trial import suited, undecided, winner
 from verifier.graph.graph import Graph
 from verifier.interval import Interval
 from verifier.numerics import flat
@@ -70,7 +70,7 @@ class InputSearch:
         self.method, self.asked, self.problem, self.work = method, asked, problem, work
         self.clause = torch.tensor(problem.specification.clause)
         self.frontier = Frontier(whole(problem.region.box(), int(self.clause.max()) + 1))
-        self.methods = (method.bound,) if method.bound else suited(problem) if work.record is None else WALKS
+        self.methods = (method.bound,) if method.bound else suited(problem)
         self.kept = kept(problem.model.graph)
         self.grounded = not bends(problem.model.graph)
         self.growth = Inputs(problem.batch) if work.record is not None else None
@@ -144,13 +144,12 @@ class InputSearch:
         """What is left of the boxes, and the weights of their inputs; None where the time was up before they were
         bounded."""
         problem = self._part(boxes)
-        notes = Notes() if self.growth is not None else None
-        bounds = self._bounds(problem, notes, boxes)
-        if bounds is None:
+        bounds, notes = self._bounds(problem, boxes)
+        if self.work.late():
             return None
         boxes = replace(boxes, known={name: bounds.table[name] for name in self.kept})
         assert bounds.rows is not None
-        if self.growth is not None and notes is not None:
+        if self.growth is not None:
             self.growth.bound(boxes, notes)
         boxes = self._close(boxes, problem, bounds.rows)
         keep = boxes.open.any(1).nonzero().flatten()
@@ -174,22 +173,22 @@ class InputSearch:
         outer = Interval(boxes.lower, boxes.upper)
         return Problem(whole.model, Box(outer, Inner(boxes.lower, boxes.upper)), whole.specification)
 
-    def _bounds(self, problem: Problem, notes: Notes | None, boxes: Boxes) -> Bounds | None:
-        options = self.work.proof(notes=notes, known=boxes.known, bands=notes is None, grounded=self.grounded)
-        open_ = boxes.open.any(0) | (notes is not None)  # a checker reads all rows
+    def _bounds(self, problem: Problem, boxes: Boxes) -> tuple[Bounds, Notes]:
+        """By the best method, which stays the only one if all were tried in time, and what a certificate says of it."""
+        recorded = self.growth is not None
+        options = self.work.proof(known=boxes.known, bands=not recorded, grounded=self.grounded)
+        open_ = boxes.open.any(0) | recorded  # a checker reads all rows
         asked, mine = problem.specification.only(open_), open_[self.clause]
+        taken = {method: Notes() for method in self.methods}
 
         def bound(method: Method) -> Bounds:
-            return propagate(problem.model.graph, problem.region, method, asked, options).among(mine)
+            noted = replace(options, notes=taken[method] if recorded else None)
+            return propagate(problem.model.graph, problem.region, method, asked, noted).among(mine)
 
-        if len(self.methods) == 1:
-            bounds = bound(self.methods[0])
-            return None if self.work.late() else bounds
         best, bounds = winner(self.methods, bound, problem)
-        if self.work.late():
-            return None
-        self.methods = (best,)
-        return bounds
+        if not self.work.late():
+            self.methods = (best,)
+        return bounds, taken[best]
 
     def _close(self, boxes: Boxes, problem: Problem, rows: Tensor) -> Boxes:
         """Without the clauses that are proved, and with the boxes' bounds."""

@@ -131,7 +131,7 @@ class _Inputs(_Turns):
     def __init__(self, method: Portfolio, problem: Problem, work: Work, few: list[int]) -> None:
         super().__init__(method, problem, work)
         self.few, self.run = few, method.inputs.begin(problem.select(torch.tensor(few)), work)
-        forwards = work.record is None and len(suited(problem.select(torch.tensor(few)))) > 1
+        forwards = len(suited(problem.select(torch.tensor(few)))) > 1
         self.large = forwards and undecided(problem.model.graph) > LARGE
         self.proved: set[int] = set()  # by cutting inputs
 

@@ -41,8 +41,10 @@ class Recorder:
         return self.proved + len(self.missing)
 
     def bounds(self, problem: Problem, notes: Notes, index: Sequence[int]) -> None:
-        """The questions at `index` of `problem` were proved by bounds alone. Slopes of rows belong to one question."""
-        groups = [[i] for i in index] if notes.starts or notes.rows else [list(index)] if index else []
+        """The questions at `index` of `problem` were proved by bounds alone. Slopes of rows belong to one question, and
+        zonotopes of many take much memory."""
+        alone = notes.starts or notes.rows or notes.symbols
+        groups = [[i] for i in index] if alone else [list(index)] if index else []
         for group in groups:
             self._add(problem, group, notes, {"kind": "bounds", **noted(notes, group)})
 

@@ -31,6 +31,8 @@ def winner(methods: tuple[Method, ...], bound: Callable[[Method], Bounds], probl
     What a box lacks shrinks with its width, as a rule: whoever lacks twice as much needs boxes of half the width, which
     are two to the number of inputs that vary as many.
     """
+    if len(methods) == 1:
+        return methods[0], bound(methods[0])
     best, least = None, torch.inf
     for method in methods:
         start = time.monotonic()

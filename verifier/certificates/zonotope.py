@@ -1,0 +1,161 @@
+"""Zonotopes (Singh et al. 2018): every node is `center + sum(e_i * generator_i) + rest`, the symbols `e_i` in [-1, 1]
+and the same for all nodes, `|rest| <= remainder`.
+
+A nonlinear node is a line and what its gap leaves: a new symbol for each entry, as many as the certificate asks for,
+else a remainder. What sums lose goes into remainders: at most `gamma(K)` times the sum of the absolute values of all
+terms, the *reach*, with `K` above the number of terms of any sum.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from verifier.certificates.affine import Map, size
+from verifier.certificates.numbers import Array, Numbers, chunks
+from verifier.certificates.walk import Table
+from verifier.graph.graph import Node
+from verifier.graph.op import Affine, Input
+
+
+@dataclass(frozen=True, eq=False)
+class Form:
+    """`center (B, n)`, `generators (G, B, n)`, `remainder (B, n)`, `reach (B, n)` for a node of `n` entries; nodes with
+    fewer symbols lack the last ones."""
+
+    center: Array
+    generators: Array
+    remainder: Array
+    reach: Array
+
+    @classmethod
+    def of(cls, center: Array, generators: Array, remainder: Array) -> "Form":
+        reach = abs(center) + remainder
+        for part in chunks(len(generators), center.size):
+            reach = reach + abs(generators[part]).sum(0)
+        return cls(center, generators, remainder, reach)
+
+
+class Zonotopes:
+    """The forms of the nodes that a table has, as long as they are read; behind a node there are at most `symbols`."""
+
+    def __init__(self, table: Table, symbols: Mapping[str, int]) -> None:
+        self.table, self.numbers, self.symbols = table, table.network.numbers, symbols
+        self.forms: dict[str, Form] = {}
+        self.readers = Counter(name for node in table.network.graph.nodes for name in node.inputs)
+        self.used = 0
+
+    def enter(self, node: Node) -> None:
+        """Bound a node that the table has entered, and tell the table."""
+        if isinstance(node.op, Input):
+            form = self._input(node)
+        elif isinstance(node.op, Affine):
+            form = self._affine(node, self.table.network.maps[node.name])
+        else:
+            form = self._nonlinear(node)
+        self.forms[node.name] = form
+        spread = form.reach - abs(form.center) + self._lost(form, 2)
+        self.table.improve(node.name, form.center - spread, form.center + spread)
+        self.readers.subtract(node.inputs)
+        for name in set(node.inputs):
+            if not self.readers[name]:
+                del self.forms[name]
+
+    def bound(self, rows: Array) -> Array:
+        """Lower bounds `(S, B)` of `rows (S, B, m)` at the output."""
+        form = self.forms[self.table.network.graph.output]
+        swing = self.numbers.zeros(rows.shape[:2])
+        for generator in form.generators:
+            swing = swing + abs(self.numbers.dot(rows, generator))
+        bound = self.numbers.dot(rows, form.center) - swing - self.numbers.dot(abs(rows), form.remainder)
+        lost = self.numbers.dot(abs(rows), self._lost(form, rows.shape[2]))
+        return np.where(self.numbers.finite(bound - lost), bound - lost, -np.inf)
+
+    def _lost(self, form: Form, terms: int, reach: Array | None = None) -> Array:
+        """By sums over `terms` entries and over all symbols."""
+        lost: Array = self.numbers.gamma(2 * terms + 2 * len(form.generators)) * (
+            form.reach if reach is None else reach
+        )
+        return lost + self.numbers.tiny
+
+    def _input(self, node: Node) -> Form:
+        """A symbol for each entry that varies in some box, first of all for the widest."""
+        low, high = self.table.lower[node.name], self.table.upper[node.name]
+        center = self.numbers.divide(low + high, 2)
+        radius = self.numbers.up(np.maximum(center - low, high - center))
+        widest = np.argsort(-radius.max(0), kind="stable")[: self.symbols[node.name]]
+        vary = np.sort(widest[radius.max(0)[widest] > 0])
+        self.used = len(vary)
+        generators = self.numbers.zeros((len(vary), *radius.shape))
+        generators[np.arange(len(vary)), :, vary] = radius[:, vary].T
+        remainder = radius.copy()
+        remainder[:, vary] = 0
+        return Form.of(center, generators, remainder)
+
+    def _affine(self, node: Node, op: Map) -> Form:
+        args = [self.forms[name] for name in node.inputs]
+        shape = self.table.lower[node.name].shape
+        center, remainder, reach = (
+            np.broadcast_to(op.forward([getattr(a, part) for a in args], absolute), shape)
+            for part, absolute in (("center", False), ("remainder", True), ("reach", True))
+        )
+        if op.offset is not None:
+            center, reach = center + op.offset, reach + abs(op.offset)
+        form = Form(center, self._moved(op, args, shape), remainder, reach)
+        if not op.moves:
+            terms = shape[1] + sum(size(self.table.network.graph.by_name[name].shape) for name in node.inputs)
+            remainder = remainder + self._lost(form, terms)
+        return Form.of(center, form.generators, remainder)
+
+    def _moved(self, op: Map, args: Sequence[Form], shape: tuple[int, ...]) -> Array:
+        """The linear part of the op, of all generators of its arguments."""
+        count = max((len(a.generators) for a in args), default=0)
+        found = self.numbers.zeros((count, *shape))
+        widest = max([shape[1], *(a.center.shape[1] for a in args)])
+        for part in chunks(count, shape[0] * widest):
+            taken = [_padded(a.generators[part], len(found[part]), self.numbers) for a in args]
+            found[part] = op.forward([x.reshape(-1, x.shape[2]) for x in taken], False).reshape(found[part].shape)
+        return found
+
+    def _nonlinear(self, node: Node) -> Form:
+        (name,) = node.inputs
+        form, rule = self.forms[name], self.table.network.rules[node.name]
+        lower, upper = self.table.lower[name], self.table.upper[name]
+        line = rule.parallel(lower, upper, self.table.lines[node.name])
+        slope, most = line.low, line.greatest
+        least = self.numbers.zeros(most.shape) if line.least is None else line.least
+        middle = self.numbers.divide(least + most, 2)
+        radius = self.numbers.up(np.maximum(middle - least, most - middle))
+        bent: Array = np.where(rule.linear(lower, upper)[0][:, :: rule.group], 0, radius)
+
+        def summed(x: Array) -> Array:
+            return x if rule.group == 1 else x.reshape(*x.shape[:-1], -1, rule.group).sum(-1)
+
+        reach = summed(abs(slope) * form.reach) + abs(middle) + radius
+        remainder = summed(abs(slope) * form.remainder) + self._lost(form, rule.group, reach)
+        count = max(0, min(int((bent > 0).sum(1).max()), self.symbols[node.name] - self.used))
+        known = len(form.generators)
+        generators = self.numbers.zeros((self.used + count if count else known, *middle.shape))
+        for i, generator in enumerate(form.generators):
+            generators[i] = summed(slope * generator)
+        rest = radius - bent + self._fresh(generators, bent, count)
+        return Form.of(summed(slope * form.center) + middle, generators, remainder + rest)
+
+    def _fresh(self, generators: Array, radius: Array, count: int) -> Array:
+        """New symbols for the `count` entries of each box with the largest radius; what is left of all radii."""
+        if not count:
+            return radius
+        boxes = np.arange(len(radius))
+        place = np.argsort(-radius, axis=1, kind="stable")[:, :count].T
+        rest = radius.copy()
+        generators[self.used + np.arange(count)[:, None], boxes, place] = radius[boxes, place]
+        rest[boxes, place] = 0
+        self.used += count
+        return rest
+
+
+def _padded(generators: Array, count: int, numbers: Numbers) -> Array:
+    """With zeros for the symbols that a node lacks."""
+    missing = count - len(generators)
+    return np.concatenate([generators, numbers.zeros((missing, *generators.shape[1:]))]) if missing else generators
