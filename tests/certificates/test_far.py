@@ -33,6 +33,7 @@ def test_no_number_is_assumed_to_be_out_of_reach(
         "kind": "inputs",
         "level": 0,
         "grounded": 0,
+        "bands": 1,
         "symbols": {"x": 2, **{f"z{i}": 2 for i in range(layers)}, "y": 2},
         "tightened": [],
         "standard": {},

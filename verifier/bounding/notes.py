@@ -42,11 +42,13 @@ class Start:
 @dataclass(eq=False)
 class Notes:
     """Of one run over `B` inputs. `level`: by interval arithmetic only; `grounded`: rows again, with zero below every
-    ReLU; `symbols`: of zonotopes, the most behind each node. `unsupported` says why no certificate can be had;
-    `standard` holds the usual slopes `(B, *)` of the lines of nodes other than ReLU, which has a formula."""
+    ReLU; `bands`: with these beside walks; `symbols`: of zonotopes, the most behind each node. `unsupported` says why
+    no certificate can be had; `standard` holds the usual slopes `(B, *)` of the lines of nodes other than ReLU, which
+    has a formula."""
 
     level: bool = False
     grounded: bool = False
+    bands: bool = False
     symbols: Mapping[str, int] = field(default_factory=dict)
     tightened: list[str] = field(default_factory=list)
     starts: dict[str, list[Start]] = field(default_factory=dict)

@@ -168,6 +168,7 @@ class _Run:
     def _note(self, notes: Notes) -> None:
         notes.level, notes.grounded = isinstance(self.method, Ibp), self.options.grounded
         notes.lines(self.state.lines, {node.name: node.op for node in self.state.graph.nodes})
+        notes.bands = self.bands is not None
         if self.zonotopes is not None:
             notes.symbols = self.zonotopes.room
 

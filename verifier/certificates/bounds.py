@@ -8,6 +8,7 @@ from types import MappingProxyType
 import numpy as np
 
 from verifier.certificates.affine import size
+from verifier.certificates.bands import Bands
 from verifier.certificates.file import LARGEST, Reader
 from verifier.certificates.numbers import ENTRIES, Array, chunks
 from verifier.certificates.rule import Lines
@@ -57,6 +58,9 @@ class Recipe:
         if self.level and self.tightened:
             raise proof.wrong("interval arithmetic tightens nothing")
         self.grounded = bool(proof["grounded"].number())  # rows once more with zero below every ReLU
+        self.bands = bool(proof["bands"].number())  # beside the intervals
+        if self.level and self.bands:
+            raise proof.wrong("bands belong to linear bounds")
         self.symbols = self._symbols(proof["symbols"])
         self.standard = {
             name: tuple(value[side].array("f", boxes, self._size(value, name, 0)) for side in ("lower", "upper"))
@@ -103,6 +107,7 @@ class Recipe:
         intervals that hold there."""
         table = Table(self.network)
         table.forwards += [Zonotopes(table, self.symbols)] if self.symbols else []
+        table.forwards += [Bands(table)] if self.bands else []
         for node in self.network.graph.nodes:
             table.enter(node, (lower, upper))
             if node.name in known:
@@ -129,6 +134,8 @@ class Recipe:
         """Rows for the entries that some reader does not see as linear; then those with slopes of their own."""
         open_ = np.zeros(table.lower[node.name].shape, dtype=bool)
         for reader in self.network.graph.nodes:
+            if not all(forwards.linearises(reader) for forwards in table.forwards):
+                continue
             if reader.name in self.network.rules and node.name in reader.inputs:
                 open_ |= ~self.network.rules[reader.name].linear(table.lower[node.name], table.upper[node.name])[0]
         order = np.argsort(~open_, axis=1, kind="stable")[:, : int(open_.sum(1).max(initial=0))]
@@ -160,13 +167,16 @@ class Recipe:
         """Of the rows `(S, B, m)` at the output lower bounds `(V * S, B)` by each of `V` ways and their coefficients at
         the input, and the best bounds `(S, B)`."""
         start = self.network.graph.output
-        ways, parts = self._ways(table), chunks(len(rows), rows.shape[1] * self.widest)
-        found = [way.bound(start, rows[part]) for way in ways for part in parts]
+        parts = chunks(len(rows), rows.shape[1] * self.widest)
+        found = [way.bound(start, rows[part]) for way in self._ways(table) for part in parts]
+        ahead = [forwards.bound(rows) for forwards in table.forwards]
+        found += [(bound, slope) for bound, slope in ahead if slope is not None]
         linear, coefficients = np.concatenate([x for x, _ in found]), [a for _, a in found if a is not None]
         arrived = np.concatenate(coefficients) if len(coefficients) == len(found) else None
-        best = np.maximum(linear.reshape(len(ways), *rows.shape[:2]).max(0), self._direct(table, rows))
-        for forwards in table.forwards:
-            best = np.maximum(best, forwards.bound(rows))
+        ways = len(linear) // len(rows)
+        best = np.maximum(linear.reshape(ways, *rows.shape[:2]).max(0), self._direct(table, rows))
+        for bound, _ in ahead:
+            best = np.maximum(best, bound)
         for first, shares in self.rows:
             count = max((len(x) for sides in shares.values.values() for x in sides.values()), default=0)
             part = slice(first, min(first + count, len(rows)))
@@ -176,7 +186,7 @@ class Recipe:
                 best = best.copy()
                 best[asked] = np.where(tried > best[asked], tried, best[asked])
         below = self.network.numbers.below
-        return below(linear, np.concatenate([offset] * len(ways))), arrived, below(best, offset)
+        return below(linear, np.concatenate([offset] * ways)), arrived, below(best, offset)
 
     def _ways(self, table: Table) -> list[Walk]:
         """Back to the input with the usual lines and, where the recipe says so, with zero below every ReLU."""

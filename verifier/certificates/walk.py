@@ -89,8 +89,12 @@ class Forwards(Protocol):
     def enter(self, node: Node) -> None:
         """Bound a node that the table has entered, and tell the table."""
 
-    def bound(self, rows: Array) -> Array:
-        """Lower bounds `(S, B)` of `rows (S, B, m)` at the output."""
+    def bound(self, rows: Array) -> tuple[Array, Array | None]:
+        """Lower bounds `(S, B)` of `rows (S, B, m)` at the output, and their coefficients at the input, where there are
+        any, as of a walk."""
+
+    def linearises(self, node: Node) -> bool:
+        """Does it take a nonlinear node by its lines?"""
 
 
 @dataclass(eq=False)

@@ -62,15 +62,17 @@ class Zonotopes:
             if not self.readers[name]:
                 del self.forms[name]
 
-    def bound(self, rows: Array) -> Array:
-        """Lower bounds `(S, B)` of `rows (S, B, m)` at the output."""
+    def bound(self, rows: Array) -> tuple[Array, Array | None]:
         form = self.forms[self.table.network.graph.output]
         swing = self.numbers.zeros(rows.shape[:2])
         for generator in form.generators:
             swing = swing + abs(self.numbers.dot(rows, generator))
         bound = self.numbers.dot(rows, form.center) - swing - self.numbers.dot(abs(rows), form.remainder)
         lost = self.numbers.dot(abs(rows), self._lost(form, rows.shape[2]))
-        return np.where(self.numbers.finite(bound - lost), bound - lost, -np.inf)
+        return np.where(self.numbers.finite(bound - lost), bound - lost, -np.inf), None
+
+    def linearises(self, node: Node) -> bool:
+        return True
 
     def _lost(self, form: Form, terms: int, reach: Array | None = None) -> Array:
         """By sums over `terms` entries and over all symbols."""

@@ -131,7 +131,8 @@ class Inputs(Growth):
         self.bounded.append(boxes.node)
         self.standard.append(notes.standard)
         self.notes.tightened += [name for name in notes.tightened if name not in self.notes.tightened]
-        self.notes.level, self.notes.grounded, self.notes.symbols = notes.level, notes.grounded, notes.symbols
+        for name in ("level", "grounded", "bands", "symbols"):
+            setattr(self.notes, name, getattr(notes, name))
         slopes = "slopes of single boxes" if notes.starts or notes.rows else ""
         self.notes.unsupported = self.notes.unsupported or notes.unsupported or slopes
 

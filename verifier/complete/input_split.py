@@ -176,7 +176,7 @@ class InputSearch:
     def _bounds(self, problem: Problem, boxes: Boxes) -> tuple[Bounds, Notes]:
         """By the best method, which stays the only one if all were tried in time, and what a certificate says of it."""
         recorded = self.growth is not None
-        options = self.work.proof(known=boxes.known, bands=not recorded, grounded=self.grounded)
+        options = self.work.proof(known=boxes.known, bands=True, grounded=self.grounded)
         open_ = boxes.open.any(0) | recorded  # a checker reads all rows
         asked, mine = problem.specification.only(open_), open_[self.clause]
         taken = {method: Notes() for method in self.methods}

@@ -1,0 +1,213 @@
+"""Bands: every node lies within `middle +- (gap + remainder)`, middle and gap linear in symbols `e_j` in [-1, 1], one
+for each input that varies (forward mode of Xu et al. 2020).
+
+Where few inputs vary, products are kept to second order: a product of two symbols is a symbol of its own, and `e_j^2`
+is `1/2 + 1/2 s_j`, so that sums of products cancel (polynomial zonotopes, Althoff 2013). What sums lose goes into
+remainders: at most `gamma(K)` times the sum of the absolute values of all terms, the *reach*.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from verifier.certificates.affine import Map, size
+from verifier.certificates.numbers import Array
+from verifier.certificates.walk import Table
+from verifier.graph.graph import Node
+from verifier.graph.op import Affine, Input
+from verifier.graph.ops.product import Product
+from verifier.graph.ops.smooth import Power
+
+SQUARED = 12  # symbols whose products are few enough to have their own
+
+
+@dataclass(frozen=True, eq=False)
+class Band:
+    """`middle`, `gap (1 + G, B, n)`: constants, then a coefficient for each symbol; nodes with fewer symbols lack the
+    last ones. `remainder (B, n)`."""
+
+    middle: Array
+    gap: Array
+    remainder: Array
+
+    @property
+    def reach(self) -> Array:
+        return abs(self.middle).sum(0) + self.blur
+
+    @property
+    def blur(self) -> Array:
+        """How far a node may be from its middle."""
+        return abs(self.gap).sum(0) + self.remainder
+
+    def part(self, at: slice) -> "Band":
+        """Of some entries."""
+        return Band(self.middle[..., at], self.gap[..., at], self.remainder[..., at])
+
+
+class Bands:
+    """The bands of the nodes that a table has."""
+
+    def __init__(self, table: Table) -> None:
+        self.table, self.numbers, network = table, table.network.numbers, table.network
+        self.asked = {network.graph.output, *(network.graph.by_name[name].inputs[0] for name in network.rules)}
+        self.bands: dict[str, Band] = {}
+        self.squared = False  # has a product of symbols got one?
+        self.vary = self.radius = self.numbers.zeros((0,))
+
+    def enter(self, node: Node) -> None:
+        """Bound a node that the table has entered, and tell the table."""
+        if isinstance(node.op, Input):
+            band = self._input(node)
+        elif isinstance(node.op, Affine):
+            band = self._affine(node, self.table.network.maps[node.name])
+        else:
+            band = self._nonlinear(node)
+        self.bands[node.name] = band
+        if node.name in self.asked:
+            below, above = self._padded([band.middle, band.gap])
+            below, above = below - above, below + above
+            rest = band.remainder + self._lost(band.reach, 2)
+            lower, upper = below[0] - abs(below[1:]).sum(0) - rest, above[0] + abs(above[1:]).sum(0) + rest
+            self.table.improve(node.name, lower, upper)
+
+    def bound(self, rows: Array) -> tuple[Array, Array | None]:
+        if not self.squared:  # walks find the same, or more
+            return np.full(rows.shape[:2], -np.inf), None
+        band, dot = self.bands[self.table.network.graph.output], self.numbers.dot
+        form = np.stack([dot(rows, x) for x in band.middle])
+        form[: len(band.gap)] -= np.stack([dot(abs(rows), x) for x in band.gap])
+        count = len(self.vary)
+        constant, slope = leaning(form, count) if len(form) > 1 + count else (form[0], form[1:])
+        lost = dot(abs(rows), self._lost(band.reach, rows.shape[2] + 8 * len(form))) + self.numbers.tiny
+        bound = constant - abs(slope).sum(0) - dot(abs(rows), band.remainder) - lost
+        found = self.numbers.zeros((*bound.shape, self.table.lower[self.table.network.graph.input.name].shape[1]))
+        found[..., self.vary] = np.moveaxis(self.numbers.divide(slope, self.radius[:, None]), 0, 2)
+        known = self.numbers.finite(bound)
+        return np.where(known, bound, -np.inf), np.where(known[..., None], found, self.numbers.zeros((1,)))
+
+    def _lost(self, reach: Array, terms: int) -> Array:
+        """By sums over `terms` entries and over all symbols."""
+        symbols = len(self.vary) * (len(self.vary) + 3)  # twice as many as there can be
+        lost: Array = self.numbers.gamma(2 * terms + 4 * symbols) * reach
+        return lost + self.numbers.tiny
+
+    def _padded(self, arrays: Sequence[Array]) -> list[Array]:
+        """With zeros for the symbols that some lack."""
+        count = max((len(x) for x in arrays), default=1)
+        return [np.concatenate([x, self.numbers.zeros((count - len(x), *x.shape[1:]))]) for x in arrays]
+
+    def _input(self, node: Node) -> Band:
+        low, high = self.table.lower[node.name], self.table.upper[node.name]
+        center = self.numbers.divide(low + high, 2)
+        radius = self.numbers.up(np.maximum(center - low, high - center))
+        self.vary = np.flatnonzero((low < high).any(0))
+        self.radius = radius[:, self.vary].T
+        middle = self.numbers.zeros((1 + len(self.vary), *center.shape))
+        middle[0] = center
+        middle[1 + np.arange(len(self.vary)), :, self.vary] = self.radius
+        rest = radius.copy()
+        rest[:, self.vary] = 0
+        return Band(middle, middle[:0], rest)
+
+    def _affine(self, node: Node, op: Map) -> Band:
+        args, shape = [self.bands[name] for name in node.inputs], self.table.lower[node.name].shape
+
+        def moved(arrays: Sequence[Array], absolute: bool) -> Array:
+            full = self._padded(arrays)
+            count = len(full[0]) if full else 1
+            flat = [x.reshape(-1, x.shape[2]) for x in full]
+            return np.array(np.broadcast_to(op.forward(flat, absolute).reshape(count, -1, shape[1]), (count, *shape)))
+
+        middle, gap = moved([a.middle for a in args], False), self.numbers.zeros((0, *shape))
+        if any(len(a.gap) for a in args):
+            gap = moved([a.gap for a in args], True)
+        remainder, reach = (
+            moved([a.remainder[None] for a in args], True)[0],
+            moved([a.reach[None] for a in args], True)[0],
+        )
+        if op.offset is not None:
+            middle[0], reach = middle[0] + op.offset, reach + abs(op.offset)
+        if not op.moves:
+            terms = shape[1] + sum(size(self.table.network.graph.by_name[name].shape) for name in node.inputs)
+            remainder = remainder + self._lost(reach, terms)
+        return Band(middle, gap, remainder)
+
+    def _nonlinear(self, node: Node) -> Band:
+        """A line on each side: `low * (middle - gap) + least` and `high * (middle + gap) + greatest`, and where a slope
+        is negative the ends swap."""
+        band, group = self.bands[node.inputs[0]], self.table.network.rules[node.name].group
+        if self._multiplies(node):
+            self.squared = True
+            pair = isinstance(node.op, Product)
+            first, second = (band.part(slice(i, None, 2)) if pair else band for i in (0, 1))
+            return self._product(first, second)
+        line = self.table.lines[node.name]
+        low, high, most = line.low, line.high, line.greatest
+        least = self.numbers.zeros(most.shape) if line.least is None else line.least
+        mean, half = self.numbers.divide(low + high, 2), self.numbers.divide(high - low, 2)
+        lean, steep = self.numbers.divide(abs(high) - abs(low), 2), self.numbers.divide(abs(high) + abs(low), 2)
+        count = len(band.gap)
+        middle, gap = mean * band.middle, half * band.middle
+        middle[:count], gap[:count] = middle[:count] + lean * band.gap, gap[:count] + steep * band.gap
+        largest = np.maximum(abs(low), abs(high))
+        remainder, reach = largest * band.remainder, 4 * largest * band.reach
+        if group > 1:
+            middle, gap, remainder, reach = (
+                x.reshape(*x.shape[:-1], -1, group).sum(-1) for x in (middle, gap, remainder, reach)
+            )
+        middle[0] = middle[0] + self.numbers.divide(least + most, 2)
+        gap[0] = gap[0] + self.numbers.divide(most - least, 2)
+        return Band(middle, gap, remainder + self._lost(reach + 2 * (abs(least) + abs(most)), group))
+
+    def linearises(self, node: Node) -> bool:
+        return not self._multiplies(node)
+
+    def _multiplies(self, node: Node) -> bool:
+        """Is the node a product, of few enough symbols to have products of their own?"""
+        bilinear = isinstance(node.op, Product) or (isinstance(node.op, Power) and node.op.exponent == 2)
+        return bilinear and 0 < len(self.vary) <= SQUARED
+
+    def _product(self, first: Band, second: Band) -> Band:
+        """`(a_0 + straight + bent) * (b_0 + other + curved)`: exact are the terms of up to two symbols."""
+        count = len(self.vary)
+        j, k = np.triu_indices(count)
+        zeros = self.numbers.zeros((1 + count + len(j), *first.middle.shape[1:]))
+        a, b, _ = self._padded([first.middle, second.middle, zeros])
+        middle = a[0] * b + b[0] * a
+        middle[0] = a[0] * b[0]
+        straight, other = a[1 : 1 + count], b[1 : 1 + count]
+        same = (j == k)[:, None, None]
+        crossed = straight[j] * other[k] + np.where(same, 0, straight[k] * other[j])
+        crossed = np.where(same, self.numbers.divide(crossed, 2), crossed)
+        middle[0] = middle[0] + np.where(same, crossed, 0).sum(0)
+        middle[1 + count :] = middle[1 + count :] + crossed
+        linear, bent, line, curved = (abs(x).sum(0) for x in (straight, a[1 + count :], other, b[1 + count :]))
+        missed = abs(a).sum(0) * second.blur + second.reach * first.blur + bent * (line + curved) + linear * curved
+        return Band(middle, middle[:0], missed + self._lost(4 * first.reach * second.reach, 4))
+
+
+def leaning(form: Array, count: int) -> tuple[Array, Array]:
+    """A linear function of `count` symbols below a form `(1 + count + M, *)`: its constant `(*)` and slopes `(count,
+    *)`. With `h = +-e` at 1 where the linear part is least, `h_j h_k` is above `h_j + h_k - 1`, and `h^2` above its
+    tangents `2 t h - t^2`. Any shares in [0, 1] of these are sound; larger ones would turn slopes round."""
+    j, k = np.triu_indices(count)
+    own = j == k
+    straight, products = form[1 : 1 + count], form[1 + count :]
+    side = -np.sign(straight)
+    squares = 2 * np.maximum(products[own], 0)
+    mixed = np.maximum(products[~own] * side[j[~own]] * side[k[~own]], 0)
+    rise = summed(mixed, j[~own], k[~own], count)
+    total = rise + 2 * squares
+    share = np.where(total > abs(straight), abs(straight) / np.where(total > 0, total, 1), 1)
+    rise = summed(mixed * np.minimum(share[j[~own]], share[k[~own]]), j[~own], k[~own], count)
+    slope = straight + side * (rise + 2 * share * squares)
+    return form[0] - abs(products).sum(0) - (share * share * squares).sum(0), slope
+
+
+def summed(mixed: Array, j: Array, k: Array, count: int) -> Array:
+    """What products `(M, *)` add to the slopes of their factors `j`, `k`: `(count, *)`."""
+    found = np.zeros((count, *mixed.shape[1:]), dtype=mixed.dtype)
+    for i in range(count):
+        found[i] = mixed[(j == i) | (k == i)].sum(0)
+    return found
