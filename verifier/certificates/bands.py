@@ -76,7 +76,8 @@ class Bands:
             return np.full(rows.shape[:2], -np.inf), None
         band, dot = self.bands[self.table.network.graph.output], self.numbers.dot
         form = np.stack([dot(rows, x) for x in band.middle])
-        form[: len(band.gap)] -= np.stack([dot(abs(rows), x) for x in band.gap])
+        for i, gap in enumerate(band.gap):
+            form[i] = form[i] - dot(abs(rows), gap)
         count = len(self.vary)
         constant, slope = leaning(form, count) if len(form) > 1 + count else (form[0], form[1:])
         lost = dot(abs(rows), self._lost(band.reach, rows.shape[2] + 8 * len(form))) + self.numbers.tiny
