@@ -15,7 +15,7 @@ from test_accepted import STRAIGHT, puzzles
 from verifier.bounding.methods import Crown
 from verifier.bounding.notes import Notes
 from verifier.bounding.propagate import Options, propagate
-from verifier.certificates.bands import Bands, leaning
+from verifier.certificates.bands import Band, Bands, leaning, multiplied
 from verifier.certificates.numbers import Numbers
 from verifier.certificates.walk import Network, Table
 from verifier.complete.record import question
@@ -89,3 +89,29 @@ def test_a_leaning_function_lies_below(exact: bool, seed: int, count: int) -> No
     assert (gap >= (0 if exact else -1e-12)).all()
     plain = form[0] - abs(form[1:]).sum(0)
     assert (constant - abs(slope).sum(0) >= plain - (Fraction(0) if exact else 1e-12)).all()
+
+
+@given(seed=st.integers(0, 10**6), count=st.integers(1, 3), bent=st.tuples(st.booleans(), st.booleans()))
+@examples(60)
+def test_products_lie_in_their_bands(seed: int, count: int, bent: tuple[bool, bool]) -> None:
+    gen = np.random.default_rng(seed)
+    j, k = np.triu_indices(count)
+    e = np.concatenate([gen.uniform(-1, 1, (count, 40)), gen.choice([-1.0, 1.0], (count, 40))], 1)
+    symbols = np.concatenate([np.ones((1, 80)), e, np.where((j == k)[:, None], 2 * e[j] * e[k] - 1, e[j] * e[k])])
+
+    def drawn(some: bool) -> tuple[Band, np.ndarray]:
+        """A band, and something in it for each of the points, as far out as it goes."""
+        terms = 1 + count + (len(j) if some else 0)
+        middle = np.round(gen.normal(size=(terms, 1, 1)), 1) * gen.integers(0, 2, (terms, 1, 1))
+        gap = np.round(gen.normal(size=(1 + count, 1, 1)), 1) * 0.1
+        gap[0] = abs(gap[1:]).sum()
+        band = Band(middle, gap, np.full((1, 1), gen.choice([0.0, 0.1])))
+        far = gap[:, 0, 0] @ symbols[: 1 + count] + band.remainder[0]
+        return band, middle[:, 0, 0] @ symbols[:terms] + gen.choice([-1, 1], 80) * far
+
+    (first, x), (second, y) = drawn(bent[0]), drawn(bent[1])
+    product = multiplied(first, second, count, Numbers())
+    off = abs(x * y - product.middle[:, 0, 0] @ symbols)
+    assert (off <= product.remainder[0] + 1e-12).all()
+    exact = not any(bent) and not (first.blur.any() or second.blur.any())
+    assert not exact or (off < 1e-12).all()

@@ -7,12 +7,12 @@ remainders: at most `gamma(K)` times the sum of the absolute values of all terms
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from verifier.certificates.affine import Map, size
-from verifier.certificates.numbers import Array
+from verifier.certificates.numbers import Array, Numbers
 from verifier.certificates.walk import Table
 from verifier.graph.graph import Node
 from verifier.graph.op import Affine, Input
@@ -65,7 +65,7 @@ class Bands:
             band = self._nonlinear(node)
         self.bands[node.name] = band
         if node.name in self.asked:
-            below, above = self._padded([band.middle, band.gap])
+            below, above = padded([band.middle, band.gap], self.numbers)
             below, above = below - above, below + above
             rest = band.remainder + self._lost(band.reach, 2)
             lower, upper = below[0] - abs(below[1:]).sum(0) - rest, above[0] + abs(above[1:]).sum(0) + rest
@@ -93,11 +93,6 @@ class Bands:
         lost: Array = self.numbers.gamma(2 * terms + 4 * symbols) * reach
         return lost + self.numbers.tiny
 
-    def _padded(self, arrays: Sequence[Array]) -> list[Array]:
-        """With zeros for the symbols that some lack."""
-        count = max((len(x) for x in arrays), default=1)
-        return [np.concatenate([x, self.numbers.zeros((count - len(x), *x.shape[1:]))]) for x in arrays]
-
     def _input(self, node: Node) -> Band:
         low, high = self.table.lower[node.name], self.table.upper[node.name]
         center = self.numbers.divide(low + high, 2)
@@ -115,7 +110,7 @@ class Bands:
         args, shape = [self.bands[name] for name in node.inputs], self.table.lower[node.name].shape
 
         def moved(arrays: Sequence[Array], absolute: bool) -> Array:
-            full = self._padded(arrays)
+            full = padded(arrays, self.numbers)
             count = len(full[0]) if full else 1
             flat = [x.reshape(-1, x.shape[2]) for x in full]
             return np.array(np.broadcast_to(op.forward(flat, absolute).reshape(count, -1, shape[1]), (count, *shape)))
@@ -142,7 +137,9 @@ class Bands:
             self.squared = True
             pair = isinstance(node.op, Product)
             first, second = (band.part(slice(i, None, 2)) if pair else band for i in (0, 1))
-            return self._product(first, second)
+            product = multiplied(first, second, len(self.vary), self.numbers)
+            lost = self._lost(4 * first.reach * second.reach, 4)
+            return replace(product, remainder=product.remainder + lost)
         line = self.table.lines[node.name]
         low, high, most = line.low, line.high, line.greatest
         least = self.numbers.zeros(most.shape) if line.least is None else line.least
@@ -169,23 +166,30 @@ class Bands:
         bilinear = isinstance(node.op, Product) or (isinstance(node.op, Power) and node.op.exponent == 2)
         return bilinear and 0 < len(self.vary) <= SQUARED
 
-    def _product(self, first: Band, second: Band) -> Band:
-        """`(a_0 + straight + bent) * (b_0 + other + curved)`: exact are the terms of up to two symbols."""
-        count = len(self.vary)
-        j, k = np.triu_indices(count)
-        zeros = self.numbers.zeros((1 + count + len(j), *first.middle.shape[1:]))
-        a, b, _ = self._padded([first.middle, second.middle, zeros])
-        middle = a[0] * b + b[0] * a
-        middle[0] = a[0] * b[0]
-        straight, other = a[1 : 1 + count], b[1 : 1 + count]
-        same = (j == k)[:, None, None]
-        crossed = straight[j] * other[k] + np.where(same, 0, straight[k] * other[j])
-        crossed = np.where(same, self.numbers.divide(crossed, 2), crossed)
-        middle[0] = middle[0] + np.where(same, crossed, 0).sum(0)
-        middle[1 + count :] = middle[1 + count :] + crossed
-        linear, bent, line, curved = (abs(x).sum(0) for x in (straight, a[1 + count :], other, b[1 + count :]))
-        missed = abs(a).sum(0) * second.blur + second.reach * first.blur + bent * (line + curved) + linear * curved
-        return Band(middle, middle[:0], missed + self._lost(4 * first.reach * second.reach, 4))
+
+def padded(arrays: Sequence[Array], numbers: Numbers) -> list[Array]:
+    """With zeros for the symbols that some lack."""
+    count = max((len(x) for x in arrays), default=1)
+    return [np.concatenate([x, numbers.zeros((count - len(x), *x.shape[1:]))]) for x in arrays]
+
+
+def multiplied(first: Band, second: Band, count: int, numbers: Numbers) -> Band:
+    """`(a_0 + straight + bent) * (b_0 + other + curved)` of bands over `count` symbols: exact are the terms of up to
+    two of these. What rounding loses is not in it."""
+    j, k = np.triu_indices(count)
+    zeros = numbers.zeros((1 + count + len(j), *first.middle.shape[1:]))
+    a, b, _ = padded([first.middle, second.middle, zeros], numbers)
+    middle = a[0] * b + b[0] * a
+    middle[0] = a[0] * b[0]
+    straight, other = a[1 : 1 + count], b[1 : 1 + count]
+    same = (j == k)[:, None, None]
+    crossed = straight[j] * other[k] + np.where(same, 0, straight[k] * other[j])
+    crossed = np.where(same, numbers.divide(crossed, 2), crossed)
+    middle[0] = middle[0] + np.where(same, crossed, 0).sum(0)
+    middle[1 + count :] = middle[1 + count :] + crossed
+    linear, bent, line, curved = (abs(x).sum(0) for x in (straight, a[1 + count :], other, b[1 + count :]))
+    missed = abs(a).sum(0) * second.blur + second.reach * first.blur + bent * (line + curved) + linear * curved
+    return Band(middle, middle[:0], missed)
 
 
 def leaning(form: Array, count: int) -> tuple[Array, Array]:
