@@ -65,8 +65,8 @@ class Bands:
             band = self._nonlinear(node)
         self.bands[node.name] = band
         if node.name in self.asked:
-            below, above = padded([band.middle, band.gap], self.numbers)
-            below, above = below - above, below + above
+            gap = self.numbers.padded(band.gap, len(band.middle))
+            below, above = band.middle - gap, band.middle + gap
             rest = band.remainder + self._lost(band.reach, 2)
             lower, upper = below[0] - abs(below[1:]).sum(0) - rest, above[0] + abs(above[1:]).sum(0) + rest
             self.table.improve(node.name, lower, upper)
@@ -110,9 +110,8 @@ class Bands:
         args, shape = [self.bands[name] for name in node.inputs], self.table.lower[node.name].shape
 
         def moved(arrays: Sequence[Array], absolute: bool) -> Array:
-            full = padded(arrays, self.numbers)
-            count = len(full[0]) if full else 1
-            flat = [x.reshape(-1, x.shape[2]) for x in full]
+            count = max((len(x) for x in arrays), default=1)
+            flat = [self.numbers.padded(x, count).reshape(-1, x.shape[2]) for x in arrays]
             return np.array(np.broadcast_to(op.forward(flat, absolute).reshape(count, -1, shape[1]), (count, *shape)))
 
         middle, gap = moved([a.middle for a in args], False), self.numbers.zeros((0, *shape))
@@ -167,18 +166,11 @@ class Bands:
         return bilinear and 0 < len(self.vary) <= SQUARED
 
 
-def padded(arrays: Sequence[Array], numbers: Numbers) -> list[Array]:
-    """With zeros for the symbols that some lack."""
-    count = max((len(x) for x in arrays), default=1)
-    return [np.concatenate([x, numbers.zeros((count - len(x), *x.shape[1:]))]) for x in arrays]
-
-
 def multiplied(first: Band, second: Band, count: int, numbers: Numbers) -> Band:
     """`(a_0 + straight + bent) * (b_0 + other + curved)` of bands over `count` symbols: exact are the terms of up to
     two of these. What rounding loses is not in it."""
     j, k = np.triu_indices(count)
-    zeros = numbers.zeros((1 + count + len(j), *first.middle.shape[1:]))
-    a, b, _ = padded([first.middle, second.middle, zeros], numbers)
+    a, b = (numbers.padded(band.middle, 1 + count + len(j)) for band in (first, second))
     middle = a[0] * b + b[0] * a
     middle[0] = a[0] * b[0]
     straight, other = a[1 : 1 + count], b[1 : 1 + count]

@@ -89,6 +89,10 @@ class Numbers:
             np.einsum("sbn,sbn->sb", a, np.broadcast_to(x, a.shape)) if x.ndim == 3 else np.einsum("sbn,bn->sb", a, x)
         )
 
+    def padded(self, x: Array, count: int) -> Array:
+        """With zeros behind it, to `count` along the first axis."""
+        return np.concatenate([x, self.zeros((count - len(x), *x.shape[1:]))]) if len(x) < count else x
+
     def finite(self, x: Array) -> Array:
         """Where `x` is a number that can be believed."""
         return np.ones(x.shape, dtype=bool) if self.exact else np.isfinite(x)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from verifier.certificates.affine import Map, size
-from verifier.certificates.numbers import Array, Numbers, chunks
+from verifier.certificates.numbers import Array, chunks
 from verifier.certificates.walk import Table
 from verifier.graph.graph import Node
 from verifier.graph.op import Affine, Input
@@ -116,7 +116,7 @@ class Zonotopes:
         found = self.numbers.zeros((count, *shape))
         widest = max([shape[1], *(a.center.shape[1] for a in args)])
         for part in chunks(count, shape[0] * widest):
-            taken = [_padded(a.generators[part], len(found[part]), self.numbers) for a in args]
+            taken = [self.numbers.padded(a.generators[part], len(found[part])) for a in args]
             found[part] = op.forward([x.reshape(-1, x.shape[2]) for x in taken], False).reshape(found[part].shape)
         return found
 
@@ -155,9 +155,3 @@ class Zonotopes:
         rest[boxes, place] = 0
         self.used += count
         return rest
-
-
-def _padded(generators: Array, count: int, numbers: Numbers) -> Array:
-    """With zeros for the symbols that a node lacks."""
-    missing = count - len(generators)
-    return np.concatenate([generators, numbers.zeros((missing, *generators.shape[1:]))]) if missing else generators
