@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from verifier.batch import Answer, Settings, run
-from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
+from verifier.bounding.methods import MEMORY, AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounding.propagate import Bounds, Options, propagate
 from verifier.complete.record import Recorder
 from verifier.errors import InputError, InvalidModel
@@ -113,7 +113,7 @@ def verify_each(
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
     seed: int = 0,
-    memory: int = 2**30,
+    memory: int = MEMORY,
     note: Callable[[str], None] = lambda _: None,
     check: bool = True,
     record: Recorder | None = None,
@@ -152,7 +152,7 @@ def bounds(
     method: str | Method = "crown",
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
-    memory: int = 2**30,
+    memory: int = MEMORY,
     proof: bool = False,
 ) -> Bounds:
     """Lower and upper bounds of every layer over the region, and lower bounds of the specification's rows.

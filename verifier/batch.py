@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 from verifier.attacks.attack import Attack
 from verifier.attacks.sampled import FEW as FEW_SAMPLED
 from verifier.attacks.sampled import Sampled
-from verifier.bounding.methods import Crown, Method, Zonotope
+from verifier.bounding.methods import MEMORY, Crown, Method, Zonotope
 from verifier.bounding.notes import Notes
 from verifier.bounding.propagate import Bounds, Options, propagate
 from verifier.bounding.stepped import stepped
@@ -54,7 +54,7 @@ class Settings:
     device: str = "cpu"
     dtype: torch.dtype = torch.float32
     seed: int = 0
-    bytes: int = 2**30
+    bytes: int = MEMORY
     together: bool = False
     deployed: torch.dtype | None = None
     record: Recorder | None = None

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from verifier.api import compare, verify_each
+from verifier.bounding.methods import MEMORY
 from verifier.data import Inputs
 from verifier.model import Model
 from verifier.properties import robust
@@ -144,7 +145,7 @@ class Survey:
     def _fits(self, count: int) -> None:
         """A label is compared with all others: for a detector's 21,125 outputs that took 22 GB, and the machine."""
         classes = math.prod(self.model.graph.output_shape)
-        needed, allowed = ROWS * count * classes**2, self.settings.get("memory", 2**30)
+        needed, allowed = ROWS * count * classes**2, self.settings.get("memory", MEMORY)
         if needed > allowed:
             raise MemoryError(
                 f"to compare a label with {classes - 1:,} others takes {needed / 2**20:,.0f} MiB, "

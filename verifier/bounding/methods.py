@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+MEMORY = 2**31  # bytes that coefficients may take, unless a user says otherwise
+
 
 @dataclass(frozen=True)
 class Ibp:

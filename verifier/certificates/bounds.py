@@ -72,11 +72,14 @@ class Recipe:
         self.rows = [(part["first"].number(), self._shares(part["shares"])) for part in proof["rows"].list()]
 
     def _symbols(self, value: Reader) -> dict[str, int]:
-        """Of zonotopes, if there are any: at most so many behind each node."""
+        """Of zonotopes, as far as they go: at most so many behind each node."""
         sizes = {node.name: size(node.shape) for node in self.network.graph.nodes}
         found = {name: min(part.number(), sum(sizes.values())) for name, part in value.items()}
-        if found and (self.level or set(found) != set(sizes)):
-            raise value.wrong("zonotopes have symbols at all nodes, and linear bounds")
+        if found and self.level:
+            raise value.wrong("zonotopes belong to linear bounds")
+        for name in found:
+            if name not in sizes or not set(self.network.graph.by_name[name].inputs) <= set(found):
+                raise value.wrong(f"zonotopes do not come to {name}")
         largest = max((count * sizes[name] for name, count in found.items()), default=0)
         if 8 * largest > LARGEST:
             raise value.wrong(f"zonotopes of {largest:,} numbers would take more than {LARGEST:,} bytes")

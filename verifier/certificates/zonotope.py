@@ -47,7 +47,9 @@ class Zonotopes:
         self.used = 0
 
     def enter(self, node: Node) -> None:
-        """Bound a node that the table has entered, and tell the table."""
+        """Bound a node that the table has entered, and tell the table; where symbols end, so do forms."""
+        if node.name not in self.symbols:
+            return
         if isinstance(node.op, Input):
             form = self._input(node)
         elif isinstance(node.op, Affine):
@@ -63,7 +65,9 @@ class Zonotopes:
                 del self.forms[name]
 
     def bound(self, rows: Array) -> tuple[Array, Array | None]:
-        form = self.forms[self.table.network.graph.output]
+        form = self.forms.get(self.table.network.graph.output)
+        if form is None:
+            return np.full(rows.shape[:2], -np.inf), None
         swing = self.numbers.zeros(rows.shape[:2])
         for generator in form.generators:
             swing = swing + abs(self.numbers.dot(rows, generator))

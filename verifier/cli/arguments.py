@@ -8,6 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn
 
+from verifier.bounding.methods import MEMORY
+
 METHODS = (
     "auto",
     "bounds",
@@ -117,7 +119,7 @@ def build() -> argparse.ArgumentParser:
     add("--device", default="cpu", metavar="NAME", help="cpu, cuda or cuda:N, to search on (default: cpu)")
     add("--dtype", choices=("float32", "float64"), default="float32", help="to search in; proofs are always float64")
     add("--seed", type=at_least(0), default=0, metavar="N", help="of the attack (default: 0)")
-    add("--memory", type=size, default=2**30, metavar="BYTES", help="for bounds: 512M, 2G (default: 1G)")
+    add("--memory", type=size, default=MEMORY, metavar="BYTES", help="for bounds: 512M, 4G (default: 2G)")
     add("--json", metavar="FILE", help="write a JSON object a line, as results come; '-' is stdout")
     add("--csv", metavar="FILE", help="the same as CSV; witnesses are saved beside the first of these files")
     add("--certificate", metavar="FILE", help="write what was proved; `verify check FILE MODEL` proves it again")

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from verifier.bounding.methods import MEMORY
 from verifier.bounding.propagate import Options
 from verifier.complete.record import Recorder
 from verifier.graph.graph import Graph
@@ -47,7 +48,7 @@ class Work:
     deadline: float
     dtype: torch.dtype = torch.float32
     device: str = "cpu"
-    bytes: int = 2**30
+    bytes: int = MEMORY
     domains: int = 2**31
     seed: int = 0
     together: bool = False
