@@ -1,8 +1,9 @@
 """Forward linear bounds: zonotopes over the inputs that vary (Singh et al. 2018, DeepZ).
 
 Every node is `center + sum(e_i * generator_i) + rest`, with all symbols `e_i` in [-1, 1] and `|rest| <= remainder`.
-The cost is one forward pass for each symbol, whatever the number of neurons, so this pays when few inputs vary. A
-nonlinearity adds a symbol for each entry that is not linear there, as long as the budget allows, else a remainder.
+The cost is one forward pass for each symbol, whatever the number of neurons, so this pays when few inputs vary, or few
+neurons of many are undecided. A nonlinearity adds a symbol for each entry that is not linear there, as long as the
+budget allows, else a remainder.
 """
 
 import sys
