@@ -15,15 +15,15 @@ from torch import Generator, Tensor
 from verifier.attacks.attack import Attack
 from verifier.attacks.sampled import FEW as FEW_SAMPLED
 from verifier.attacks.sampled import Sampled
-from verifier.bounding.methods import MEMORY, Crown, Method, Zonotope
+from verifier.bounding.methods import MEMORY, AlphaCrown, Crown, Method, Zonotope
 from verifier.bounding.notes import Notes
 from verifier.bounding.propagate import Bounds, Options, propagate
 from verifier.bounding.stepped import stepped
 from verifier.bounding.unwrapped import unwrapped
-from verifier.complete.portfolio import Portfolio
+from verifier.complete.portfolio import LARGE, Portfolio
 from verifier.complete.record import Recorder
 from verifier.complete.search import Proved, Search, Work
-from verifier.complete.trial import suited, vary
+from verifier.complete.trial import suited, undecided, vary
 from verifier.complete.whole import WholeNumbers
 from verifier.errors import InputError, UnsupportedModel
 from verifier.graph.graph import Graph
@@ -112,7 +112,7 @@ class _Batch:
         self.proved: dict[int, Proved] = {}
 
     def answers(self) -> Iterator[Answer]:
-        for stage in self.settings.plan:
+        for stage in self._stages():
             if not len(self.open):
                 return
             if len(self.settings.plan) > 2 and not self._suits(stage):
@@ -137,6 +137,15 @@ class _Batch:
                 break
         for i in self.open.tolist():
             yield Answer(i, self.unknown[i], self.seconds[i])
+
+    def _stages(self) -> list[Stage]:
+        """The plan; in a large network walks back from all neurons may take all the time, so attacks go before them."""
+        plan = list(self.settings.plan)
+        if undecided(self.problem.model.graph) <= LARGE:
+            return plan
+        walks = next((i for i, s in enumerate(plan) if isinstance(s, Crown | AlphaCrown) and s.intermediate), len(plan))
+        attacks = [stage for stage in plan[walks:] if isinstance(stage, Attack)]
+        return plan[:walks] + attacks + [stage for stage in plan[walks:] if stage not in attacks]
 
     def _standing(self) -> str:
         """How far stages have come, where one has."""

@@ -108,16 +108,16 @@ class Far:
     def write(self, proved: object) -> None: ...
 
 
-@pytest.mark.parametrize(("best", "asked"), [(-0.5, [False, True, True]), (-2.0, [False, True])])
-def test_who_comes_closer_goes_on(best: float, asked: list[bool]) -> None:
-    """Activations between the turns of inputs and, in any case, after them."""
+@pytest.mark.parametrize(("best", "asked", "turns"), [(-0.5, [False, True, True, True], 4), (-2.0, [False, True], 2)])
+def test_who_comes_closer_has_turns(best: float, asked: list[bool], turns: int) -> None:
+    """Activations between those of inputs and, in any case, after them."""
     few = question(network(6), 0.01)
     few = replace(few, region=box(torch.zeros(1, INPUTS), torch.eye(1, INPUTS)))
     inputs, tree = Far(), Stuck(best)
     found = ask(few, Portfolio(inputs=inputs, activations=Idle(tree=tree)))  # type: ignore[arg-type]
     assert isinstance(found, Unknown)
     assert found.best == max(best, -1.0)
-    assert (inputs.turns, tree.asked) == (2, asked)
+    assert (inputs.turns, tree.asked) == (turns, asked)
 
 
 class Slow(Stuck):

@@ -22,7 +22,7 @@ FEW_INPUTS = 16  # inputs that vary, up to which cutting them may end
 FEW_IF_CURVED = 64  # the same where activations bend, which cutting them does not make straight
 INPUTS_TIME = 0.7  # of the time, for cutting inputs
 INPUTS_TIME_IF_CURVED = 0.9  # the same where activations bend
-CLOSER_TIME = 0.7  # of the time that is left, for activations that came closer
+TURNS, TURN_TIME = 2, 0.35  # of activations that came closer and inputs, each of the time that is left
 STILL_OPEN = 0.5  # of the region after the first turn: activations may do better
 NEURONS = 1000  # of a network with a single layer of them, up to which LPs are small
 BRIEF, LPS = (0.1, 2.0), (0.15, 15.0)  # of the time, and seconds at most: before a tree of LPs, and for that
@@ -37,7 +37,7 @@ Turn = Callable[[dict[int, Verdict], float], dict[int, Verdict]]
 class Portfolio(Search):
     """Input splitting for questions in which few inputs vary, and what it leaves open, or all else, by activations.
 
-    Where inputs get nowhere in a first short turn, activations have one before they go on, or stay if they get closer:
+    Where inputs get nowhere in a first short turn, activations have one before they go on, and more if they get closer:
     of tllverifybench's N=64_1 they lack 14 then, and inputs 104,286.
     """
 
@@ -137,8 +137,8 @@ class _Inputs(_Turns):
 
     def schedule(self) -> Iterator[tuple[Turn, float]]:
         """Whose turn it is, and when it ends. Inputs go on without a break where that closes most of the region, and
-        where functions bend, as cutting activations seldom helps there. Activations that came closer stay for
-        most of the time that is left."""
+        where functions bend, as cutting activations seldom helps there. With activations that came closer they take
+        turns."""
         now, seconds = time.monotonic(), self.work.seconds
         curved = bends(self.problem.model.graph)
         end = now + (INPUTS_TIME_IF_CURVED if curved else INPUTS_TIME) * seconds
@@ -151,7 +151,8 @@ class _Inputs(_Turns):
                 before = self.best
                 yield self.briefly, time.monotonic() + second
                 if self.best > before:
-                    yield self.activations, time.monotonic() + CLOSER_TIME * self.work.seconds
+                    for turn in (self.activations, self.inputs) * TURNS:
+                        yield turn, time.monotonic() + TURN_TIME * self.work.seconds
                     end = self.work.deadline
         yield self.inputs, end
         yield self.activations, self.work.deadline
