@@ -1,14 +1,15 @@
 """The checker's bands: what they say of rows holds, and is what the search says of them."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from laws.certificates import table_of
-from laws.searches import Puzzle
+from laws.certificates import entry, recorded, resave, table_of, written
+from laws.searches import Own, Puzzle
 from laws.strategies import examples
 from test_accepted import STRAIGHT, puzzles
 
@@ -16,11 +17,19 @@ from verifier.bounding.methods import Crown
 from verifier.bounding.notes import Notes
 from verifier.bounding.propagate import Options, propagate
 from verifier.certificates.bands import Band, Bands, leaning, multiplied
+from verifier.certificates.check import check
 from verifier.certificates.numbers import Numbers
 from verifier.certificates.walk import Network, Table
 from verifier.complete.record import question
 from verifier.complete.written import noted
+from verifier.errors import Rejected
+from verifier.graph.build import Builder
+from verifier.graph.ops.dense import Linear
+from verifier.model import Model
 from verifier.numerics import flat
+from verifier.problem import Problem
+from verifier.properties import Specification
+from verifier.regions import box
 
 PRODUCTS = ("product", "square", "multiply", "sigmoid", "sin")
 STABLE = tuple(kind for kind in STRAIGHT if kind != "cancel")  # chords over what only rounding makes wide are any
@@ -70,6 +79,21 @@ def test_rows_hold_at_points(puzzle: Puzzle) -> None:
         known = np.isfinite(bound)
         size = 1 + np.einsum("sbm,bm->sb", abs(e["rows"]), abs(y))
         assert (value >= bound + rise - 1e-9 * size)[known].all()
+
+
+def test_a_file_can_not_ask_for_any_memory(tmp_path: Path) -> None:
+    """Bands of 40,000 inputs, each with a symbol, would take 12 GB."""
+    builder = Builder("x", (40000,))
+    graph = builder.finish(builder.add(Linear(torch.ones(1, 40000, dtype=torch.float64)), builder.input, name="y"), {})
+    region = box(torch.zeros(1, 40000), torch.ones(1, 40000))
+    asked = Specification(torch.ones(1, 1, 1, dtype=torch.float64), torch.ones(1, 1, dtype=torch.float64), (0,))
+    recorder, proved = recorded(Problem(Model(graph, Own(graph), "test"), region, asked), Crown())
+    assert proved == [0]
+    certificate, model = written(recorder, tmp_path)
+    e = entry(recorder)
+    resave([{**e, "proof": {**e["proof"], "bands": 1}}], certificate, model)
+    with pytest.raises(Rejected, match="bands over 40000 inputs"):
+        list(check(certificate, model, graph))
 
 
 @pytest.mark.parametrize("exact", [False, True])

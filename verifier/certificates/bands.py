@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from verifier.certificates.affine import Map, size
+from verifier.certificates.file import LARGEST
+from verifier.certificates.forwards import Forwards
 from verifier.certificates.numbers import Array, Numbers
 from verifier.certificates.walk import Table
 from verifier.graph.graph import Node
-from verifier.graph.op import Affine, Input
 from verifier.graph.ops.product import Product
 from verifier.graph.ops.smooth import Power
 
@@ -45,36 +46,28 @@ class Band:
         return Band(self.middle[..., at], self.gap[..., at], self.remainder[..., at])
 
 
-class Bands:
-    """The bands of the nodes that a table has."""
+class Bands(Forwards[Band]):
+    """Intervals count where a nonlinear node or a row reads them."""
 
     def __init__(self, table: Table) -> None:
-        self.table, self.numbers, network = table, table.network.numbers, table.network
-        self.asked = {network.graph.output, *(network.graph.by_name[name].inputs[0] for name in network.rules)}
-        self.bands: dict[str, Band] = {}
+        super().__init__(table)
+        self.asked = {self.graph.output, *(self.graph.by_name[name].inputs[0] for name in table.network.rules)}
         self.squared = False  # has a product of symbols got one?
         self.vary = self.radius = self.numbers.zeros((0,))
 
-    def enter(self, node: Node) -> None:
-        """Bound a node that the table has entered, and tell the table."""
-        if isinstance(node.op, Input):
-            band = self._input(node)
-        elif isinstance(node.op, Affine):
-            band = self._affine(node, self.table.network.maps[node.name])
-        else:
-            band = self._nonlinear(node)
-        self.bands[node.name] = band
-        if node.name in self.asked:
-            gap = self.numbers.padded(band.gap, len(band.middle))
-            below, above = band.middle - gap, band.middle + gap
-            rest = band.remainder + self._lost(band.reach, 2)
-            lower, upper = below[0] - abs(below[1:]).sum(0) - rest, above[0] + abs(above[1:]).sum(0) + rest
-            self.table.improve(node.name, lower, upper)
+    def tell(self, node: Node, form: Band) -> None:
+        if node.name not in self.asked:
+            return
+        gap = self.numbers.padded(form.gap, len(form.middle))
+        below, above = form.middle - gap, form.middle + gap
+        rest = form.remainder + self._lost(form.reach, 2)
+        lower, upper = below[0] - abs(below[1:]).sum(0) - rest, above[0] + abs(above[1:]).sum(0) + rest
+        self.table.improve(node.name, lower, upper)
 
     def bound(self, rows: Array) -> tuple[Array, Array | None]:
         if not self.squared:  # walks find the same, or more
             return np.full(rows.shape[:2], -np.inf), None
-        band, dot = self.bands[self.table.network.graph.output], self.numbers.dot
+        band, dot = self.forms[self.graph.output], self.numbers.dot
         form = np.stack([dot(rows, x) for x in band.middle])
         for i, gap in enumerate(band.gap):
             form[i] = form[i] - dot(abs(rows), gap)
@@ -82,7 +75,7 @@ class Bands:
         constant, slope = leaning(form, count) if len(form) > 1 + count else (form[0], form[1:])
         lost = dot(abs(rows), self._lost(band.reach, rows.shape[2] + 8 * len(form))) + self.numbers.tiny
         bound = constant - abs(slope).sum(0) - dot(abs(rows), band.remainder) - lost
-        found = self.numbers.zeros((*bound.shape, self.table.lower[self.table.network.graph.input.name].shape[1]))
+        found = self.numbers.zeros((*bound.shape, self.table.lower[self.graph.input.name].shape[1]))
         found[..., self.vary] = np.moveaxis(self.numbers.divide(slope, self.radius[:, None]), 0, 2)
         known = self.numbers.finite(bound)
         return np.where(known, bound, -np.inf), np.where(known[..., None], found, self.numbers.zeros((1,)))
@@ -93,12 +86,14 @@ class Bands:
         lost: Array = self.numbers.gamma(2 * terms + 4 * symbols) * reach
         return lost + self.numbers.tiny
 
-    def _input(self, node: Node) -> Band:
+    def entered(self, node: Node) -> Band:
         low, high = self.table.lower[node.name], self.table.upper[node.name]
         center = self.numbers.divide(low + high, 2)
         radius = self.numbers.up(np.maximum(center - low, high - center))
         self.vary = np.flatnonzero((low < high).any(0))
         self.radius = radius[:, self.vary].T
+        if 8 * len(self.vary) * center.shape[0] * max(size(n.shape) for n in self.graph.nodes) > LARGEST:
+            raise ValueError(f"bands over {len(self.vary)} inputs would take more than {LARGEST:,} bytes")
         middle = self.numbers.zeros((1 + len(self.vary), *center.shape))
         middle[0] = center
         middle[1 + np.arange(len(self.vary)), :, self.vary] = self.radius
@@ -106,8 +101,8 @@ class Bands:
         rest[:, self.vary] = 0
         return Band(middle, middle[:0], rest)
 
-    def _affine(self, node: Node, op: Map) -> Band:
-        args, shape = [self.bands[name] for name in node.inputs], self.table.lower[node.name].shape
+    def mapped(self, node: Node, op: Map) -> Band:
+        args, shape = [self.forms[name] for name in node.inputs], self.table.lower[node.name].shape
 
         def moved(arrays: Sequence[Array], absolute: bool) -> Array:
             count = max((len(x) for x in arrays), default=1)
@@ -124,14 +119,13 @@ class Bands:
         if op.offset is not None:
             middle[0], reach = middle[0] + op.offset, reach + abs(op.offset)
         if not op.moves:
-            terms = shape[1] + sum(size(self.table.network.graph.by_name[name].shape) for name in node.inputs)
-            remainder = remainder + self._lost(reach, terms)
+            remainder = remainder + self._lost(reach, self.terms(node))
         return Band(middle, gap, remainder)
 
-    def _nonlinear(self, node: Node) -> Band:
+    def bent(self, node: Node) -> Band:
         """A line on each side: `low * (middle - gap) + least` and `high * (middle + gap) + greatest`, and where a slope
         is negative the ends swap."""
-        band, group = self.bands[node.inputs[0]], self.table.network.rules[node.name].group
+        band, group = self.forms[node.inputs[0]], self.table.network.rules[node.name].group
         if self._multiplies(node):
             self.squared = True
             pair = isinstance(node.op, Product)

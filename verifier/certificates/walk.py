@@ -10,7 +10,7 @@ added up and subtracted. In fractions `gamma` is zero, and bounds are exact.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from verifier.errors import UnsupportedModel
 from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Affine, Input
 from verifier.graph.ops.softmax import Differences, Softmax
+
+if TYPE_CHECKING:
+    from verifier.certificates.forwards import Forwards
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,20 +86,6 @@ def without_rule(graph: Graph) -> str:
     return ""
 
 
-class Forwards(Protocol):
-    """Linear bounds that go forwards beside a table."""
-
-    def enter(self, node: Node) -> None:
-        """Bound a node that the table has entered, and tell the table."""
-
-    def bound(self, rows: Array) -> tuple[Array, Array | None]:
-        """Lower bounds `(S, B)` of `rows (S, B, m)` at the output, and their coefficients at the input, where there are
-        any, as of a walk."""
-
-    def linearises(self, node: Node) -> bool:
-        """Does it take a nonlinear node by its lines?"""
-
-
 @dataclass(eq=False)
 class Table:
     """What is proved of `B` boxes: intervals `(B, n)` of nodes, and the reach of the affine ones."""
@@ -106,7 +95,7 @@ class Table:
     upper: dict[str, Array] = field(default_factory=dict)
     reach: dict[str, Array] = field(default_factory=dict)
     lines: dict[str, Lines] = field(default_factory=dict)
-    forwards: list[Forwards] = field(default_factory=list)
+    forwards: "list[Forwards[Any]]" = field(default_factory=list)
 
     def magnitude(self, name: str) -> Array:
         return np.maximum(abs(self.lower[name]), abs(self.upper[name]))

@@ -6,17 +6,16 @@ else a remainder. What sums lose goes into remainders: at most `gamma(K)` times 
 terms, the *reach*, with `K` above the number of terms of any sum.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from verifier.certificates.affine import Map, size
+from verifier.certificates.affine import Map
+from verifier.certificates.forwards import Forwards
 from verifier.certificates.numbers import Array, chunks
 from verifier.certificates.walk import Table
 from verifier.graph.graph import Node
-from verifier.graph.op import Affine, Input
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,35 +36,23 @@ class Form:
         return cls(center, generators, remainder, reach)
 
 
-class Zonotopes:
-    """The forms of the nodes that a table has, as long as they are read; behind a node there are at most `symbols`."""
+class Zonotopes(Forwards[Form]):
+    """Behind a node there are at most `symbols`; where these end, so do forms."""
 
     def __init__(self, table: Table, symbols: Mapping[str, int]) -> None:
-        self.table, self.numbers, self.symbols = table, table.network.numbers, symbols
-        self.forms: dict[str, Form] = {}
-        self.readers = Counter(name for node in table.network.graph.nodes for name in node.inputs)
-        self.used = 0
+        super().__init__(table)
+        self.symbols, self.used = symbols, 0
 
     def enter(self, node: Node) -> None:
-        """Bound a node that the table has entered, and tell the table; where symbols end, so do forms."""
-        if node.name not in self.symbols:
-            return
-        if isinstance(node.op, Input):
-            form = self._input(node)
-        elif isinstance(node.op, Affine):
-            form = self._affine(node, self.table.network.maps[node.name])
-        else:
-            form = self._nonlinear(node)
-        self.forms[node.name] = form
+        if node.name in self.symbols:
+            super().enter(node)
+
+    def tell(self, node: Node, form: Form) -> None:
         spread = form.reach - abs(form.center) + self._lost(form, 2)
         self.table.improve(node.name, form.center - spread, form.center + spread)
-        self.readers.subtract(node.inputs)
-        for name in set(node.inputs):
-            if not self.readers[name]:
-                del self.forms[name]
 
     def bound(self, rows: Array) -> tuple[Array, Array | None]:
-        form = self.forms.get(self.table.network.graph.output)
+        form = self.forms.get(self.graph.output)
         if form is None:
             return np.full(rows.shape[:2], -np.inf), None
         swing = self.numbers.zeros(rows.shape[:2])
@@ -75,9 +62,6 @@ class Zonotopes:
         lost = self.numbers.dot(abs(rows), self._lost(form, rows.shape[2]))
         return np.where(self.numbers.finite(bound - lost), bound - lost, -np.inf), None
 
-    def linearises(self, node: Node) -> bool:
-        return True
-
     def _lost(self, form: Form, terms: int, reach: Array | None = None) -> Array:
         """By sums over `terms` entries and over all symbols."""
         lost: Array = self.numbers.gamma(2 * terms + 2 * len(form.generators)) * (
@@ -85,7 +69,7 @@ class Zonotopes:
         )
         return lost + self.numbers.tiny
 
-    def _input(self, node: Node) -> Form:
+    def entered(self, node: Node) -> Form:
         """A symbol for each entry that varies in some box, first of all for the widest."""
         low, high = self.table.lower[node.name], self.table.upper[node.name]
         center = self.numbers.divide(low + high, 2)
@@ -99,7 +83,7 @@ class Zonotopes:
         remainder[:, vary] = 0
         return Form.of(center, generators, remainder)
 
-    def _affine(self, node: Node, op: Map) -> Form:
+    def mapped(self, node: Node, op: Map) -> Form:
         args = [self.forms[name] for name in node.inputs]
         shape = self.table.lower[node.name].shape
         center, remainder, reach = (
@@ -110,8 +94,7 @@ class Zonotopes:
             center, reach = center + op.offset, reach + abs(op.offset)
         form = Form(center, self._moved(op, args, shape), remainder, reach)
         if not op.moves:
-            terms = shape[1] + sum(size(self.table.network.graph.by_name[name].shape) for name in node.inputs)
-            remainder = remainder + self._lost(form, terms)
+            remainder = remainder + self._lost(form, self.terms(node))
         return Form.of(center, form.generators, remainder)
 
     def _moved(self, op: Map, args: Sequence[Form], shape: tuple[int, ...]) -> Array:
@@ -124,7 +107,7 @@ class Zonotopes:
             found[part] = op.forward([x.reshape(-1, x.shape[2]) for x in taken], False).reshape(found[part].shape)
         return found
 
-    def _nonlinear(self, node: Node) -> Form:
+    def bent(self, node: Node) -> Form:
         (name,) = node.inputs
         form, rule = self.forms[name], self.table.network.rules[node.name]
         lower, upper = self.table.lower[name], self.table.upper[name]
@@ -133,19 +116,19 @@ class Zonotopes:
         least = self.numbers.zeros(most.shape) if line.least is None else line.least
         middle = self.numbers.divide(least + most, 2)
         radius = self.numbers.up(np.maximum(middle - least, most - middle))
-        bent: Array = np.where(rule.linear(lower, upper)[0][:, :: rule.group], 0, radius)
+        kinks: Array = np.where(rule.linear(lower, upper)[0][:, :: rule.group], 0, radius)
 
         def summed(x: Array) -> Array:
             return x if rule.group == 1 else x.reshape(*x.shape[:-1], -1, rule.group).sum(-1)
 
         reach = summed(abs(slope) * form.reach) + abs(middle) + radius
         remainder = summed(abs(slope) * form.remainder) + self._lost(form, rule.group, reach)
-        count = max(0, min(int((bent > 0).sum(1).max()), self.symbols[node.name] - self.used))
+        count = max(0, min(int((kinks > 0).sum(1).max()), self.symbols[node.name] - self.used))
         known = len(form.generators)
         generators = self.numbers.zeros((self.used + count if count else known, *middle.shape))
         for i, generator in enumerate(form.generators):
             generators[i] = summed(slope * generator)
-        rest = radius - bent + self._fresh(generators, bent, count)
+        rest = radius - kinks + self._fresh(generators, kinks, count)
         return Form.of(summed(slope * form.center) + middle, generators, remainder + rest)
 
     def _fresh(self, generators: Array, radius: Array, count: int) -> Array:

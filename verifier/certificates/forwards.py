@@ -1,0 +1,66 @@
+"""Linear bounds that go forwards beside a table: every node as a function of symbols that all nodes share."""
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from typing import Generic, TypeVar
+
+from verifier.certificates.affine import Map, size
+from verifier.certificates.numbers import Array
+from verifier.certificates.walk import Table
+from verifier.graph.graph import Node
+from verifier.graph.op import Affine, Input
+
+Form = TypeVar("Form")
+
+
+class Forwards(ABC, Generic[Form]):
+    """The forms of the nodes that a table has, as long as somebody reads them."""
+
+    def __init__(self, table: Table) -> None:
+        self.table, self.numbers, self.graph = table, table.network.numbers, table.network.graph
+        self.forms: dict[str, Form] = {}
+        self.readers = Counter(name for node in self.graph.nodes for name in node.inputs)
+
+    def enter(self, node: Node) -> None:
+        """Bound a node that the table has entered, and tell the table."""
+        if isinstance(node.op, Input):
+            form = self.entered(node)
+        elif isinstance(node.op, Affine):
+            form = self.mapped(node, self.table.network.maps[node.name])
+        else:
+            form = self.bent(node)
+        self.forms[node.name] = form
+        self.tell(node, form)
+        self.readers.subtract(node.inputs)
+        for name in set(node.inputs):
+            if not self.readers[name]:
+                del self.forms[name]
+
+    @abstractmethod
+    def entered(self, node: Node) -> Form:
+        """Of the input."""
+
+    @abstractmethod
+    def mapped(self, node: Node, op: Map) -> Form:
+        """Of an affine node."""
+
+    @abstractmethod
+    def bent(self, node: Node) -> Form:
+        """Of a nonlinear node."""
+
+    @abstractmethod
+    def tell(self, node: Node, form: Form) -> None:
+        """Give the table the form's interval."""
+
+    @abstractmethod
+    def bound(self, rows: Array) -> tuple[Array, Array | None]:
+        """Lower bounds `(S, B)` of `rows (S, B, m)` at the output, and their coefficients at the input, where there are
+        any, as of a walk."""
+
+    def linearises(self, node: Node) -> bool:
+        """Is a nonlinear node taken by its lines?"""
+        return True
+
+    def terms(self, node: Node) -> int:
+        """At least as many as a sum of an affine node has."""
+        return sum(size(self.graph.by_name[name].shape) for name in (node.name, *node.inputs))
