@@ -206,8 +206,8 @@ class _Run:
                 self._forwards_to(n)
 
     def _forwards_to(self, node: Node) -> None:
-        """The next node of zonotopes. They end where there are as many symbols as fit into memory, as walks do better
-        then, unless they were asked for."""
+        """The next node of zonotopes. Unless they were asked for, they end with the time, or where there are as many
+        symbols as fit into memory, as walks do better then."""
         zonotopes = self.zonotopes
         if zonotopes is None:
             return
@@ -215,7 +215,8 @@ class _Run:
             zonotopes.enter(node)
             zonotopes.forget(node)
         self.symbols[node.name] = zonotopes.room[node.name]
-        if self.tightens and zonotopes.used >= zonotopes.room[node.name]:
+        full = zonotopes.used >= zonotopes.room[node.name]
+        if self.tightens and (full or self.options.stop()):
             self.zonotopes = None
 
     def _open(self, node: Node) -> Tensor:
