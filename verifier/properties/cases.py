@@ -29,8 +29,13 @@ class Range:
         return self.least > self.greatest or (self.least == self.greatest and (self.above or self.below))
 
     def meet(self, other: "Range") -> "Range":
-        low = max((self, other), key=lambda r: (r.least is not None, r.least if r.least is not None else 0, r.above))
-        high = min((self, other), key=lambda r: (r.greatest is None, r.greatest or 0, not r.below))
+        low, high = self, self
+        if other.least is not None and (low.least is None or (other.least, other.above) > (low.least, low.above)):
+            low = other
+        if other.greatest is not None and (
+            high.greatest is None or (other.greatest, not other.below) < (high.greatest, not high.below)
+        ):
+            high = other
         return Range(low.least, high.greatest, low.above, high.below)
 
 
@@ -41,14 +46,16 @@ class Case:
     box: Mapping[Entry, Range] = field(default_factory=dict)
     rows: tuple[Comparison, ...] = ()
 
-    def meet(self, other: "Case") -> "Case | None":
-        """Both; None where a range of the two is empty."""
-        box = dict(self.box)
-        for entry, more in other.box.items():
-            box[entry] = both = box[entry].meet(more) if entry in box else more
-            if both.empty:
-                return None
-        return Case(box, self.rows + other.rows)
+    def meet(self, *others: "Case") -> "Case | None":
+        """All of them; None where a range that they share is empty."""
+        box, rows = dict(self.box), [*self.rows]
+        for other in others:
+            rows += other.rows
+            for entry, more in other.box.items():
+                box[entry] = both = box[entry].meet(more) if entry in box else more
+                if both.empty:
+                    return None
+        return Case(box, tuple(rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +75,12 @@ def cases(
     can't be true is a proof still, and a witness is checked on the formulas themselves.
     """
     base = base or {}
-    found, complete = [Case()], True
     parts = sorted((_cases(formula, free, base, most) for formula in assertions), key=lambda part: len(part.cases))
+    alone = Case().meet(*(part.cases[0] for part in parts if len(part.cases) == 1))
+    found, complete = [] if alone is None else [alone], all(part.complete for part in parts)
     for part in parts:
-        complete &= part.complete
+        if len(part.cases) == 1:
+            continue
         if len(part.cases) > 1 and len(found) > 1 and len(found) * len(part.cases) > 16 * most:
             complete = False
             continue
@@ -113,5 +122,5 @@ def _of_comparison(comparison: Comparison, free: Collection[str], base: Mapping[
 
 def _range(coefficient: Fraction, constant: Fraction, strict: bool) -> Range:
     """`coefficient * x + constant <= 0`, or `< 0`."""
-    end = -constant / coefficient
+    end = -constant if coefficient == 1 else -constant / coefficient
     return Range(None, end, below=strict) if coefficient > 0 else Range(end, None, above=strict)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -101,15 +102,19 @@ class Boxes:
             return self.whole
         outer, inner = (tuple(side.copy() for side in pair) for pair in (self.whole.outer, self.whole.inner))
         meant, empty = dict(self.whole.meant), self.whole.empty
+        alike: dict[tuple[str, bool, bool], list[tuple[int, Range]]] = {}
         for entry, range in case.items():
-            place = self.joint.place(entry)
-            own = self._ends(entry.name, [range.least], [range.greatest], (range.above, range.below))
-            meant.pop(place, None)
-            if own.meant:
-                meant[place] = own.meant[0]
+            alike.setdefault((entry.name, range.above, range.below), []).append((self.joint.place(entry), range))
+        for (name, *strict), found in alike.items():
+            places, ranges = zip(*found, strict=True)
+            own = self._ends(name, [r.least for r in ranges], [r.greatest for r in ranges], (strict[0], strict[1]))
+            for i, place in enumerate(places):
+                meant.pop(place, None)
+                if i in own.meant:
+                    meant[place] = own.meant[i]
             empty |= own.empty
             for k in (0, 1):
-                outer[k][place], inner[k][place] = own.outer[k][0], own.inner[k][0]
+                outer[k][list(places)], inner[k][list(places)] = own.outer[k], own.inner[k]
         return Ends(outer, inner, meant, empty)  # type: ignore[arg-type]
 
     def unbounded(self, case: Mapping[Entry, Range]) -> tuple[np.ndarray, bool]:
@@ -201,6 +206,7 @@ def _finite(ends: Sequence[Number | None], values: np.ndarray) -> list[tuple[Fra
     return [(None if end is None or not math.isfinite(v) else Fraction(end), v) for end, v in pairs]
 
 
+@lru_cache(maxsize=2**16)  # the same few numbers bound many entries
 def around(exact: Number) -> tuple[float, float]:
     """The greatest float64 that is at most `exact`, and the least that is at least `exact`."""
     near = nearest(exact)
