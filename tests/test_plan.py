@@ -287,6 +287,16 @@ def test_stages_run_in_turn_on_what_is_open() -> None:
     assert answers[: len(decided)] == decided, "what stays open comes last"
 
 
+@pytest.mark.parametrize(("large", "last"), [(10**9, ["crown", "pgd"]), (-1, ["pgd", "crown"])])
+def test_attacks_go_before_walks_in_large_networks(large: int, last: list[str], monkeypatch: Patch) -> None:
+    """Walks back from all neurons may take all the time."""
+    monkeypatch.setattr(batch, "LARGE", large)
+    asked, stages = a_problem(1), (Sampled(), Crown(intermediate=False), Crown(), Pgd(steps=1))
+    every, settings = torch.arange(1), Settings(stages)
+    begun = batch._Batch(asked, every, 1, asked.model.graph, settings, lambda _: None)
+    assert [stage.name for stage in begun._stages()] == ["sampled", "crown-ibp", *last]
+
+
 def test_an_unsupported_network_can_still_be_attacked() -> None:
     from verifier.graph.ops.opaque import Pointwise
 
