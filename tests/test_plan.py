@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 from verifier import batch
 from verifier.attacks.attack import Attack
 from verifier.attacks.pgd import Pgd
-from verifier.attacks.sampled import Sampled  # noqa: F401
+from verifier.attacks.sampled import Sampled
 from verifier.batch import Answer, Settings, run
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounding.propagate import Bounds, Options
