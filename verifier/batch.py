@@ -325,8 +325,8 @@ def _check_device(name: str) -> None:
 
 
 def _batch(graph: Graph, settings: Settings) -> int:
-    """As many inputs as leave room for 64 rows of coefficients of the largest node each. On a CPU one by one where walks
-    from one input's neurons fill a batch: zonotopes can go before them then."""
+    """As many inputs as leave room for 64 rows of coefficients of the largest node each. On a CPU one by one where the
+    walks of one fill a batch: zonotopes can go before them then."""
     if settings.device == "cpu" and undecided(graph) > LARGE:
         return 1
     largest = max(node.size for node in graph.nodes)
