@@ -14,12 +14,15 @@ from laws.strategies import examples
 from test_accepted import MOVED, SMOOTH, STRAIGHT, puzzles
 
 from verifier.bounding.methods import Zonotope
+from verifier.bounding.notes import Notes
 from verifier.bounding.propagate import Options, propagate
 from verifier.certificates.check import check
 from verifier.complete.input_split import InputSplit
+from verifier.complete.record import question
+from verifier.complete.written import noted
 from verifier.errors import InputError
 from verifier.graph.build import Builder
-from verifier.graph.ops.activation import Relu
+from verifier.graph.ops.activation import Relu, Sigmoid
 from verifier.graph.ops.dense import Linear
 from verifier.model import Model
 from verifier.numerics import flat
@@ -57,6 +60,32 @@ def cancelling() -> Problem:
     specification = Specification(-torch.ones(1, 1, 1, dtype=torch.float64), offset, (0,))
     region = box(torch.zeros(1, 1), torch.ones(1, 1))
     return Problem(Model(graph, Own(graph), "test"), region, specification)
+
+
+def test_what_is_bounded_in_halves_is_noted_as_a_whole() -> None:
+    """Where zonotopes of all boxes don't fit into memory together, slopes of the last half were all that was noted, and
+    a certificate of cGAN could not be written."""
+    asked, notes = smooth(5), Notes()
+    every = propagate(asked.model.graph, asked.region, Zonotope(), asked.specification, Options(proof=True))
+    small = Options(proof=True, notes=notes, bytes=3 * 8 * 6 * 17)  # of one
+    parts = propagate(asked.model.graph, asked.region, Zonotope(), asked.specification, small)
+    assert every.rows is not None
+    assert parts.rows == pytest.approx(every.rows)
+    assert notes.standard["b"].lower.shape == notes.standard["b"].upper.shape == (5, 6)
+    again = table_of(asked.model.graph, {**question(asked), "proof": noted(notes, list(range(5)))})
+    assert again.lower["c"] == pytest.approx(flat(parts.table["c"].lower, 1).numpy(), abs=1e-9)
+
+
+def smooth(batch: int) -> Problem:
+    """Boxes around several points, and a network that bends."""
+    gen = torch.Generator().manual_seed(2)
+    builder = Builder("x", (3,))
+    weights = [torch.randn(*shape, generator=gen, dtype=torch.float64) for shape in ((6, 3), (2, 6))]
+    at = builder.add(Sigmoid(), builder.add(Linear(weights[0]), builder.input, name="a"), name="b")
+    graph = builder.finish(builder.add(Linear(weights[1]), at, name="c"), {})
+    x = torch.rand(batch, 3, generator=gen)
+    specification = Specification(torch.ones(1, batch, 2).double(), torch.zeros(1, batch).double(), (0,))
+    return Problem(Model(graph, Own(graph), "test"), box(x - 0.1, x + 0.1), specification)
 
 
 def few(e: dict[str, Any]) -> None:

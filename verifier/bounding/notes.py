@@ -64,6 +64,14 @@ class Notes:
     def row(self, first: int, shares: Shares) -> None:
         self.rows.append((first, shares))
 
+    def join(self, first: "Notes", second: "Notes") -> None:
+        """Take what was noted of the first inputs and of all others, where no slopes were optimised."""
+        for name in ("level", "grounded", "bands", "symbols", "unsupported"):
+            setattr(self, name, getattr(second, name))
+        for name, slopes in first.standard.items():
+            pairs = zip(*((s.lower, s.upper) for s in (slopes, second.standard[name])), strict=True)
+            self.standard[name] = Slopes(*(torch.cat(pair) for pair in pairs))
+
     def lines(self, lines: Mapping[str, Lines], curved: Mapping[str, object]) -> None:
         """The usual lines of all nodes."""
         self.standard = {name: line.slopes for name, line in lines.items() if not isinstance(curved[name], Relu)}

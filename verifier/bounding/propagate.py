@@ -110,11 +110,14 @@ def _in_halves(
     graph: Graph, region: Region, method: Method, specification: Specification | None, options: Options
 ) -> Bounds:
     """The first and the second half of the inputs on their own: no answer depends on the company it is asked in."""
-    parts = []
-    for index in torch.arange(region.batch).tensor_split(2):
+    parts, halves = [], [Notes(), Notes()]
+    for index, notes in zip(torch.arange(region.batch).tensor_split(2), halves, strict=True):
         asked = None if specification is None else specification.select(index)
         known = {name: interval[index] for name, interval in options.known.items()}
-        parts.append(propagate(graph, region.select(index), method, asked, replace(options, known=known)))
+        half = replace(options, known=known, notes=None if options.notes is None else notes)
+        parts.append(propagate(graph, region.select(index), method, asked, half))
+    if options.notes is not None:
+        options.notes.join(*halves)
     first, second = parts
     table = {name: first.table[name].joined(second.table[name]) for name in first.table}
     return Bounds(table, None if first.rows is None or second.rows is None else torch.cat([first.rows, second.rows], 1))
