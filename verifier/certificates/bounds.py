@@ -226,5 +226,5 @@ class Recipe:
     @property
     def most(self) -> int:
         """How many boxes can be bounded at once."""
-        symbols = max(self.symbols.values(), default=size(self.network.graph.input.shape) if self.bands else 0)
+        symbols = max(self.symbols.values(), default=0)
         return max(1, ENTRIES // (self.widest * (1 + symbols)))
