@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
 from laws.certificates import table_of
+from laws.exact import exact_values
 from mutation import MLP, Patch, fails, puzzle
 
 from verifier.bounding.methods import Crown, Method, Zonotope
@@ -38,6 +40,35 @@ def contains(method: Method) -> Callable[[], None]:
                 assert ((y >= table.lower[node.name] - 1e-9) & (y <= table.upper[node.name] + 1e-9)).all()
 
     return law
+
+
+def exactly(method: Method) -> Callable[[], None]:
+    """At single points intervals hold for rational arithmetic, with no tolerance at all."""
+
+    def law() -> None:
+        for seed in range(4):
+            asked, notes = replace(puzzle(seed, (*MLP, "linear")), region="point").problem(), Notes()
+            graph, options = asked.model.graph, Options(proof=True, notes=notes, bands=isinstance(method, Crown))
+            propagate(graph, asked.region, method, None, options)
+            table = table_of(graph, {**question(asked), "proof": noted(notes, [0])})
+            for name, values in exact_values(graph, asked.region.box().lower[0]).items():
+                ends = zip(table.lower[name][0].tolist(), table.upper[name][0].tolist(), strict=True)
+                for (low, high), true in zip(ends, values.reshape(-1), strict=True):
+                    assert Fraction(low) <= true <= Fraction(high), name
+
+    return law
+
+
+@pytest.mark.parametrize(("kind", "method"), [(Zonotopes, Zonotope()), (Bands, Crown())])
+def test_rounding_is_forgotten(kind: type, method: Method, monkeypatch: Patch) -> None:
+    """Catalogue 16."""
+    lost = kind._lost  # type: ignore[attr-defined]
+
+    def nothing(self: object, *args: object) -> Array:
+        found: Array = lost(self, *args)
+        return found * 0
+
+    fails(exactly(method), lambda: monkeypatch.setattr(kind, "_lost", nothing))
 
 
 def test_symbols_that_two_nodes_share(monkeypatch: Patch) -> None:
