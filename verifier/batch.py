@@ -79,10 +79,10 @@ def run(problem: Problem, settings: Settings, note: Callable[[str], None] = lamb
     """
     if settings.deployed is None:  # rounded, a softmax can tie where its arguments don't
         problem = without_softmax(problem)
-        if settings.record is None:  # a checker reads the file's own graph
+        if settings.record is None:
             problem = without_last_relu(problem)
-            problem = replace(problem, model=replace(problem.model, graph=simplified(problem.model.graph)))
-    if settings.record is None:
+        problem = replace(problem, model=replace(problem.model, graph=simplified(problem.model.graph)))
+    if settings.record is None:  # a checker has its own intervals
         problem = unwrapped(problem, settings.deployed)
     _check_device(settings.device)
     graph = problem.model.graph.to(settings.dtype, settings.device)

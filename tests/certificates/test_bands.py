@@ -58,7 +58,7 @@ def test_rows_hold_at_points(puzzle: Puzzle) -> None:
     graph, low, high = asked.model.graph, e["lower"], e["upper"]
     with np.errstate(all="ignore"):
         table = Table(Network(graph, numbers))
-        bands = Bands(table)
+        bands = Bands(table, 99)
         for node in graph.nodes:
             table.enter(node, (low, high))
             if node.nonlinear:
@@ -91,7 +91,7 @@ def test_a_file_can_not_ask_for_any_memory(tmp_path: Path) -> None:
     assert proved == [0]
     certificate, model = written(recorder, tmp_path)
     e = entry(recorder)
-    resave([{**e, "proof": {**e["proof"], "bands": 1}}], certificate, model)
+    resave([{**e, "proof": {**e["proof"], "bands": 40000}}], certificate, model)
     with pytest.raises(Rejected, match="bands over 40000 inputs"):
         list(check(certificate, model, graph))
 

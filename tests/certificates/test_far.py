@@ -42,6 +42,7 @@ def test_no_number_is_assumed_to_be_out_of_reach(
     }
     asked = {
         "output": "y",
+        "rewritten": 0,
         "lower": np.array([[least]]),
         "upper": np.array([[greatest]]),
         "rows": np.array([[[-1.0]]]),

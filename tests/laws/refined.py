@@ -13,9 +13,9 @@ from verifier.certificates.activations import Leaves
 from verifier.certificates.bounds import Recipe
 from verifier.certificates.check import asked as question
 from verifier.certificates.file import load, save
+from verifier.certificates.networks import Networks
 from verifier.certificates.numbers import Numbers
 from verifier.certificates.refined import Refined
-from verifier.certificates.walk import Network
 from verifier.complete import refine
 from verifier.complete.refine import Refinement
 from verifier.graph.graph import Graph
@@ -48,9 +48,10 @@ def computed(graph: Graph, e: Entry, exact: bool = False) -> tuple[Leaves, Refin
     with TemporaryDirectory() as folder:
         save(Path(folder) / "c.zip", {"entry": e})
         reader = load(Path(folder) / "c.zip")["entry"]
-    numbers, q = Numbers(exact), question(reader, graph)
+    numbers = Numbers(exact)
+    network = Networks(graph, numbers).of(reader)
+    q = question(reader, graph, network.graph)
     with np.errstate(all="ignore"):
-        network = Network(q.graph, numbers)
         table = Recipe(network, reader["proof"], 1).table(numbers.array(q.lower), numbers.array(q.upper))
         leaves = Leaves(table, reader["proof"]["search"], q.graph.output, int(q.clause.max()) + 1)
         members = leaves._members(q.clause)

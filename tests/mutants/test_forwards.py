@@ -48,9 +48,10 @@ def exactly(method: Method) -> Callable[[], None]:
     def law() -> None:
         for seed in range(4):
             asked, notes = replace(puzzle(seed, (*MLP, "linear")), region="point").problem(), Notes()
-            graph, options = asked.model.graph, Options(proof=True, notes=notes, bands=isinstance(method, Crown))
-            propagate(graph, asked.region, method, None, options)
-            table = table_of(graph, {**question(asked), "proof": noted(notes, [0])})
+            graph = asked.model.graph
+            propagate(graph, asked.region, method, None, Options(proof=True, notes=notes))
+            proof = {**noted(notes, [0]), "bands": int(isinstance(method, Crown))}
+            table = table_of(graph, {**question(asked), "proof": proof})
             for name, values in exact_values(graph, asked.region.box().lower[0]).items():
                 ends = zip(table.lower[name][0].tolist(), table.upper[name][0].tolist(), strict=True)
                 for (low, high), true in zip(ends, values.reshape(-1), strict=True):

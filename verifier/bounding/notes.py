@@ -42,13 +42,13 @@ class Start:
 @dataclass(eq=False)
 class Notes:
     """Of one run over `B` inputs. `level`: by interval arithmetic only; `grounded`: rows again, with zero below every
-    ReLU; `bands`: with these beside walks; `symbols`: of zonotopes, the most behind each node. `unsupported` says why
-    no certificate can be had; `standard` holds the usual slopes `(B, *)` of the lines of nodes other than ReLU, which
-    has a formula."""
+    ReLU; `bands`: symbols of these, beside walks; `symbols`: of zonotopes, the most behind each node. `unsupported`
+    says why no certificate can be had; `standard` holds the usual slopes `(B, *)` of the lines of nodes other than
+    ReLU, which has a formula."""
 
     level: bool = False
     grounded: bool = False
-    bands: bool = False
+    bands: int = 0
     symbols: Mapping[str, int] = field(default_factory=dict)
     tightened: list[str] = field(default_factory=list)
     starts: dict[str, list[Start]] = field(default_factory=dict)
@@ -66,8 +66,9 @@ class Notes:
 
     def join(self, first: "Notes", second: "Notes") -> None:
         """Take what was noted of the first inputs and of all others, where no slopes were optimised."""
-        for name in ("level", "grounded", "bands", "symbols", "unsupported"):
+        for name in ("level", "grounded", "symbols", "unsupported"):
             setattr(self, name, getattr(second, name))
+        self.bands = max(first.bands, second.bands)
         for name, slopes in first.standard.items():
             pairs = zip(*((s.lower, s.upper) for s in (slopes, second.standard[name])), strict=True)
             self.standard[name] = Slopes(*(torch.cat(pair) for pair in pairs))

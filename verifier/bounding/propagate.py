@@ -169,7 +169,7 @@ class _Run:
     def _note(self, notes: Notes) -> None:
         notes.level, notes.grounded = isinstance(self.method, Ibp), self.options.grounded
         notes.lines(self.state.lines, {node.name: node.op for node in self.state.graph.nodes})
-        notes.bands, notes.symbols = self.bands is not None, self.symbols
+        notes.bands, notes.symbols = 0 if self.bands is None else len(self.bands.vary), self.symbols
 
     def _tighten(self, node: Node) -> None:
         """Walk back from entries that some reader does not see as linear yet; with slopes, from those left again."""

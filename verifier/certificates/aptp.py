@@ -16,6 +16,7 @@ from verifier.certificates.file import Reader, load
 from verifier.certificates.tree import Tree, read
 from verifier.errors import InputError
 from verifier.graph.ops.activation import Relu
+from verifier.graph.passes.mirrored import BENT
 
 
 def write(path: str | Path, certificate: str | Path, accepted: Sequence[Accepted]) -> list[Path]:
@@ -60,6 +61,8 @@ def _check(question: Question, name: str) -> None:
     readers = [node for node in question.graph.nodes if name in node.inputs]
     if not any(isinstance(node.op, Relu) for node in readers):
         raise InputError(f"{name} is cut, but no ReLU reads it; APTP knows only splits of ReLUs")
+    if question.graph.rewritten and name.endswith(BENT):
+        raise InputError(f"{name} is cut, a part of a node of the file; APTP knows only whole ones")
 
 
 def _leaves(tree: Tree, root: int) -> Iterator[tuple[tuple[int, bool], ...]]:

@@ -49,8 +49,9 @@ class Band:
 class Bands(Forwards[Band]):
     """Intervals count where a nonlinear node or a row reads them."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, symbols: int) -> None:
         super().__init__(table)
+        self.symbols = symbols
         self.asked = {self.graph.output, *(self.graph.by_name[name].inputs[0] for name in table.network.rules)}
         self.squared = False  # has a product of symbols got one?
         self.vary = self.radius = self.numbers.zeros((0,))
@@ -87,10 +88,7 @@ class Bands(Forwards[Band]):
         return lost + self.numbers.tiny
 
     def entered(self, node: Node) -> Band:
-        low, high = self.table.lower[node.name], self.table.upper[node.name]
-        center = self.numbers.divide(low + high, 2)
-        radius = self.numbers.up(np.maximum(center - low, high - center))
-        self.vary = np.flatnonzero((low < high).any(0))
+        center, radius, self.vary = self.around(node, self.symbols)
         self.radius = radius[:, self.vary].T
         if 8 * len(self.vary) * center.shape[0] * max(size(n.shape) for n in self.graph.nodes) > LARGEST:
             raise ValueError(f"bands over {len(self.vary)} inputs would take more than {LARGEST:,} bytes")

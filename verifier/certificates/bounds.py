@@ -58,7 +58,7 @@ class Recipe:
         if self.level and self.tightened:
             raise proof.wrong("interval arithmetic tightens nothing")
         self.grounded = bool(proof["grounded"].number())  # rows once more with zero below every ReLU
-        self.bands = bool(proof["bands"].number())  # beside the intervals
+        self.bands = max(0, proof["bands"].number())  # symbols of bands beside the intervals
         if self.level and self.bands:
             raise proof.wrong("bands belong to linear bounds")
         self.symbols = self._symbols(proof["symbols"])
@@ -110,7 +110,7 @@ class Recipe:
         intervals that hold there."""
         table = Table(self.network)
         table.forwards += [Zonotopes(table, self.symbols)] if self.symbols else []
-        table.forwards += [Bands(table)] if self.bands else []
+        table.forwards += [Bands(table, self.bands)] if self.bands else []
         for node in self.network.graph.nodes:
             table.enter(node, (lower, upper))
             if node.name in known:

@@ -15,6 +15,7 @@ from verifier.certificates.affine import size
 from verifier.certificates.bounds import Recipe
 from verifier.certificates.file import Reader, load
 from verifier.certificates.inputs import Asked, Forest
+from verifier.certificates.networks import Networks
 from verifier.certificates.numbers import Array, Numbers
 from verifier.certificates.sharpened import Sweep
 from verifier.certificates.walk import Network
@@ -69,20 +70,19 @@ def check(certificate: str | Path, model: str | Path, graph: Graph, exact: bool 
     reader = load(certificate)
     if reader["model"].text() != digest(model):
         raise Rejected(f"{certificate} is about another file than {model} (its SHA-256 differs)")
+    networks = Networks(graph, Numbers(exact))
     for part in reader["entries"].list():
-        question = asked(part, graph)
+        network = networks.of(part)
+        question = asked(part, graph, network.graph)
         try:
-            yield prove(question, part["proof"], Numbers(exact))
+            yield prove(question, part["proof"], network)
         except (LookupError, TypeError, ValueError) as error:  # arrays that do not fit each other: no proof, certainly
             raise Rejected(f"{part.where}: the proof does not fit the question: {error}") from error
 
 
-def asked(part: Reader, graph: Graph) -> Question:
-    """The question of an entry, as far as that can be asked of the graph."""
-    output = part["output"].text()
-    if output not in graph.by_name:
-        raise Rejected(f"{part.where}: the network has no node {output}")
-    whole, graph = graph, graph.until(output)
+def asked(part: Reader, whole: Graph, graph: Graph) -> Question:
+    """The question of an entry about `graph`, a part of the `whole` network, as far as that can be asked of it."""
+    output = graph.output
     lower = part["lower"].array("f", -1, size(graph.input.shape))
     upper = part["upper"].array("f", *lower.shape)
     rows = part["rows"].array("f", -1, len(lower), size(graph.output_shape))
@@ -98,13 +98,11 @@ def asked(part: Reader, graph: Graph) -> Question:
     return Question(graph, lower, upper, rows, offset, clause, closed)
 
 
-def prove(question: Question, proof: Reader, numbers: Numbers) -> Accepted:
+def prove(question: Question, proof: Reader, network: Network) -> Accepted:
     """Raises `Rejected` where the proof does not prove the question."""
     with np.errstate(all="ignore"):  # what overflows is no number, and proves nothing
-        network = Network(question.graph, numbers)
-        lower, upper, rows, offset = map(
-            numbers.array, (question.lower, question.upper, question.rows, question.offset)
-        )
+        arrays = question.lower, question.upper, question.rows, question.offset
+        lower, upper, rows, offset = map(network.numbers.array, arrays)
         kind = proof["kind"].text()
         match kind:
             case "inputs":

@@ -17,7 +17,7 @@ import numpy as np
 
 from verifier.errors import InputError
 
-VERSION = 4
+VERSION = 5
 HEADER = "header.json"
 LARGEST = 2**33  # bytes that a file may unpack to
 KINDS = "bBiuf"  # of arrays: truth values, whole numbers and floats; objects would be pickled

@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from typing import Generic, TypeVar
 
+import numpy as np
+
 from verifier.certificates.affine import Map, size
 from verifier.certificates.numbers import Array
 from verifier.certificates.walk import Table
@@ -39,6 +41,16 @@ class Forwards(ABC, Generic[Form]):
     @abstractmethod
     def entered(self, node: Node) -> Form:
         """Of the input."""
+
+    def around(self, node: Node, symbols: int) -> tuple[Array, Array, Array]:
+        """Centres and radii `(B, n)` of a node's intervals, and the entries that have a symbol: those that vary in some
+        box, and of more than `symbols` the widest."""
+        low, high = self.table.lower[node.name], self.table.upper[node.name]
+        center = self.numbers.divide(low + high, 2)
+        radius = self.numbers.up(np.maximum(center - low, high - center))
+        greatest = np.where((low < high).any(0), radius.max(0), 0)
+        widest = np.argsort(-greatest, kind="stable")[:symbols]
+        return center, radius, np.sort(widest[greatest[widest] > 0])
 
     @abstractmethod
     def mapped(self, node: Node, op: Map) -> Form:

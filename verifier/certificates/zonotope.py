@@ -70,12 +70,7 @@ class Zonotopes(Forwards[Form]):
         return lost + self.numbers.tiny
 
     def entered(self, node: Node) -> Form:
-        """A symbol for each entry that varies in some box, first of all for the widest."""
-        low, high = self.table.lower[node.name], self.table.upper[node.name]
-        center = self.numbers.divide(low + high, 2)
-        radius = self.numbers.up(np.maximum(center - low, high - center))
-        widest = np.argsort(-radius.max(0), kind="stable")[: self.symbols[node.name]]
-        vary = np.sort(widest[radius.max(0)[widest] > 0])
+        center, radius, vary = self.around(node, self.symbols[node.name])
         self.used = len(vary)
         generators = self.numbers.zeros((len(vary), *radius.shape))
         generators[np.arange(len(vary)), :, vary] = radius[:, vary].T

@@ -131,8 +131,9 @@ class Inputs(Growth):
         self.bounded.append(boxes.node)
         self.standard.append(notes.standard)
         self.notes.tightened += [name for name in notes.tightened if name not in self.notes.tightened]
-        for name in ("level", "grounded", "bands", "symbols"):
+        for name in ("level", "grounded", "symbols"):
             setattr(self.notes, name, getattr(notes, name))
+        self.notes.bands = max(self.notes.bands, notes.bands)
         slopes = "slopes of single boxes" if notes.starts or notes.rows else ""
         self.notes.unsupported = self.notes.unsupported or notes.unsupported or slopes
 

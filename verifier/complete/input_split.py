@@ -58,7 +58,7 @@ class InputSplit(Search):
 
     def begin(self, problem: Problem, work: Work) -> "InputSearch":
         """A run over boxes that can be interrupted."""
-        plain = work.record is not None or work.deployed is not None  # both are about the network as it is
+        plain = work.deployed is not None  # about the network as it is computed
         return InputSearch(self, problem, work, None if plain else narrowed(problem))
 
 
@@ -67,7 +67,7 @@ class InputSearch:
 
     def __init__(self, method: InputSplit, asked: Problem, work: Work, narrow: Narrow | None) -> None:
         problem = asked if narrow is None else narrow.problem
-        self.method, self.asked, self.problem, self.work = method, asked, problem, work
+        self.method, self.asked, self.problem, self.work, self.narrow = method, asked, problem, work, narrow
         self.clause = torch.tensor(problem.specification.clause)
         self.frontier = Frontier(whole(problem.region.box(), int(self.clause.max()) + 1))
         self.methods = (method.bound,) if method.bound else suited(problem)
@@ -150,7 +150,7 @@ class InputSearch:
         boxes = replace(boxes, known={name: bounds.table[name] for name in self.kept})
         assert bounds.rows is not None
         if self.growth is not None:
-            self.growth.bound(boxes, notes)
+            self.growth.bound(boxes, notes if self.narrow is None else self.narrow.noted(notes))
         boxes = self._close(boxes, problem, bounds.rows)
         keep = boxes.open.any(1).nonzero().flatten()
         boxes, rows = boxes[keep], bounds.rows[:, keep]
@@ -225,7 +225,8 @@ class InputSearch:
         if self.growth is None:
             return halves
         middle = flat(halves.upper, 1)[: len(boxes)].gather(1, at.unsqueeze(1))[:, 0]
-        return replace(halves, node=self.growth.cut(boxes.node, at, middle))
+        cut = (at, middle) if self.narrow is None else self.narrow.cut(at, middle)
+        return replace(halves, node=self.growth.cut(boxes.node, *cut))
 
     def _stuck(self, boxes: Boxes) -> None:
         """These were too narrow to be cut when they were bounded. Others that clipping left that narrow are bounded

@@ -4,11 +4,13 @@ What is affine before the first nonlinearities becomes one matrix over the input
 with everything that rounding could have done as a remainder: an enclosure of the network, and much less to compute.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from verifier.bounding.notes import Notes
 from verifier.bounding.state import State
 from verifier.bounding.zonotope import Form, Zonotopes
 from verifier.graph.graph import Graph, Node
@@ -25,18 +27,30 @@ WORTH = 4  # times as many inputs as vary
 @dataclass(frozen=True, eq=False)
 class Narrow:
     """`problem` has inputs `(k,)` in [-1, 1]; `center` and `radius (n,)` of the original ones, `index (k,)` of those
-    that vary."""
+    that vary. `nodes` are the network's own, and whether each is affine in the input."""
 
     problem: Problem
     center: Tensor
     radius: Tensor
     index: Tensor
+    nodes: Mapping[str, bool]
 
     def inputs(self, share: Tensor, shape: tuple[int, ...]) -> Tensor:
         """The network's own inputs `(N, *shape)` for shares `(N, k)`."""
         x = self.center.repeat(len(share), 1)
         x[:, self.index] += share * self.radius[self.index]
         return x.reshape(-1, *shape)
+
+    def cut(self, place: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+        """Of cuts `(N,)` of the shares `place` at these values the network's inputs, and where they are cut."""
+        index = self.index[place]
+        return index, self.center[index] + share * self.radius[index]
+
+    def noted(self, notes: Notes) -> Notes:
+        """What was noted, about the network's own nodes."""
+        symbols = {name: len(self.index) for name, straight in self.nodes.items() if straight} | dict(notes.symbols)
+        mine = {name: count for name, count in symbols.items() if name in self.nodes} if notes.symbols else {}
+        return replace(notes, symbols=mine, tightened=[name for name in notes.tightened if name in self.nodes])
 
 
 def narrowed(problem: Problem) -> Narrow | None:
@@ -48,14 +62,16 @@ def narrowed(problem: Problem) -> Narrow | None:
     index = interval.varies.flatten().nonzero().flatten()
     if not len(index) or len(radius) < WORTH * len(index):
         return None
-    graph = _enclosure(problem, len(index))
+    graph, straight = _enclosure(problem, len(index))
     ends = torch.ones(1, len(index), dtype=torch.float64)
     part = Problem(replace(problem.model, graph=graph), box(-ends, ends), problem.specification)
-    return Narrow(part, interval.center.flatten(), radius, index)
+    nodes = {node.name: node.name in straight for node in problem.model.graph.nodes}
+    return Narrow(part, interval.center.flatten(), radius, index, nodes)
 
 
-def _enclosure(problem: Problem, count: int) -> Graph:
-    """The graph whose inputs are the symbols of a zonotope, exact up to its remainder before anything bends."""
+def _enclosure(problem: Problem, count: int) -> tuple[Graph, set[str]]:
+    """The graph whose inputs are the symbols of a zonotope, exact up to its remainder before anything bends; and the
+    names of what was affine in the input."""
     graph = problem.model.graph
     forms, straight = _forms(problem, count)
     needed = {name for node in graph.nodes if node.name not in straight for name in node.inputs} | {graph.output}
@@ -66,7 +82,7 @@ def _enclosure(problem: Problem, count: int) -> Graph:
             nodes.append(node)
         elif node.name in needed:
             nodes += _affine(node, forms[node.name], count)
-    return replace(graph, nodes=(source, *nodes))
+    return replace(graph, nodes=(source, *nodes)), straight
 
 
 def _forms(problem: Problem, count: int) -> tuple[dict[str, Form], set[str]]:

@@ -95,6 +95,7 @@ def question(problem: Problem) -> dict[str, Any]:
     box, spec = problem.region.box(), problem.specification
     return {
         "output": problem.model.graph.output,
+        "rewritten": int(problem.model.graph.rewritten),
         "lower": flat(box.lower.double(), 1).numpy(),
         "upper": flat(box.upper.double(), 1).numpy(),
         "rows": flat(spec.rows.double(), 2).numpy(),

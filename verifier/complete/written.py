@@ -72,7 +72,7 @@ def noted(notes: Notes, index: list[int]) -> dict[str, Any]:
     return {
         "level": int(notes.level),
         "grounded": int(notes.grounded),
-        "bands": int(notes.bands),
+        "bands": notes.bands,
         "symbols": dict(notes.symbols),
         "tightened": list(dict.fromkeys(notes.tightened)),
         "standard": standard,

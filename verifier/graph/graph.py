@@ -36,7 +36,8 @@ class Graph:
     """Nodes in topological order; the first is the only `Input`. `metadata` is what the file says of itself.
 
     `like` has the dtype and the device of the parameters. `rounded` names the file's nodes whose parameters were
-    computed and rounded to float64; those of all others are the file's own numbers.
+    computed and rounded to float64; those of all others are the file's own numbers. `rewritten`: some nodes are not
+    the file's, though the function is (`passes`).
     """
 
     nodes: tuple[Node, ...]
@@ -44,6 +45,7 @@ class Graph:
     metadata: Mapping[str, str]
     like: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.float64))
     rounded: tuple[str, ...] = ()
+    rewritten: bool = False
 
     @property
     def input(self) -> Node:

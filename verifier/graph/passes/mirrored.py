@@ -16,6 +16,7 @@ from verifier.graph.ops.activation import Relu
 from verifier.graph.ops.dense import Linear, Sum
 
 NEAR = 1e-9  # relative: products of rows that could be opposite
+BENT, STRAIGHT = "~bent", "~straight"  # parts of a node
 
 
 def mirrored(graph: Graph) -> Graph:
@@ -40,11 +41,11 @@ def _without_mirrored(graph: Graph, relu: Node) -> Graph:
     if not len(first) or len(sums) < len(totals):
         return graph
     bends = (torch.cat(list(sums.values())) != 0).any(0)
-    straight = _rows(source, f"{source.name}~straight", first)
+    straight = _rows(source, source.name + STRAIGHT, first)
     replaced: dict[str, list[Node]] = {source.name: [straight], relu.name: []}
     if bool(bends.any()):
-        bent = _rows(source, source.name, bends.nonzero().flatten())
-        replaced = {source.name: [bent, straight], relu.name: [replace(relu, shape=bent.shape)]}
+        bent = _rows(source, source.name + BENT, bends.nonzero().flatten())
+        replaced = {source.name: [bent, straight], relu.name: [replace(relu, inputs=(bent.name,), shape=bent.shape)]}
     for node in readers:
         lines = (straight.name, -_weight(node)[:, second])
         parts = [(relu.name, sums[node.name][:, bends]), lines] if bool(bends.any()) else [lines]
@@ -107,7 +108,7 @@ def _sum(node: Node, parts: list[tuple[str, Tensor]]) -> list[Node]:
     if len(parts) == 1:
         ((read, weight),) = parts
         return [replace(node, op=Linear(weight, _bias(node)), inputs=(read,))]
-    names = f"{node.name}~bent", f"{node.name}~straight"
+    names = node.name + BENT, node.name + STRAIGHT
     ops = [Linear(weight, bias) for (_, weight), bias in zip(parts, (_bias(node), None), strict=True)]
     products = [Node(n, op, (read,), node.shape) for n, op, (read, _) in zip(names, ops, parts, strict=True)]
     return [*products, Node(node.name, Sum((1, 1)), names, node.shape)]
