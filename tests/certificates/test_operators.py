@@ -29,12 +29,22 @@ def random(*shape: int) -> Tensor:
     return torch.randn(shape, generator=GEN, dtype=torch.float64)
 
 
+def sparse(rows: int, columns: int) -> Tensor:
+    """Up to two entries in a row, and some rows without any."""
+    weight = torch.zeros(rows, columns, dtype=torch.float64)
+    for _ in range(2):
+        weight[torch.arange(rows // 2), torch.randperm(columns, generator=GEN)[: rows // 2]] += random(rows // 2)
+    return weight
+
+
 def places(*values: object) -> Tensor:
     return torch.tensor(values)
 
 
 AFFINE: list[tuple[Affine, list[tuple[int, ...]]]] = [
     (Linear(random(3, 4), random(3)), [(2, 4)]),
+    (Linear(sparse(150, 200), random(150)), [(2, 200)]),
+    (Linear(torch.zeros(3, 70, dtype=torch.float64)), [(70,)]),
     (Multiply(random(5, 3, 2), True), [(2, 4)]),
     (Multiply(random(5, 4, 2), False), [(1, 2, 4)]),
     (Contract("nab,bc->nca", random(3, 4)), [(2, 3)]),

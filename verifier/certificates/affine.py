@@ -12,6 +12,7 @@ from itertools import accumulate, pairwise
 import numpy as np
 
 from verifier.certificates.conv import convolution
+from verifier.certificates.matrix import matrix
 from verifier.certificates.numbers import Array, Numbers
 from verifier.errors import UnsupportedModel
 from verifier.graph.op import Affine
@@ -48,7 +49,7 @@ def mapped(op: Affine, shapes: Sequence[Shape], out: Shape, numbers: Numbers) ->
             return Map(lambda xs, absolute: numbers.zeros((1, size(out))), lambda a: (), _flat(op.array, numbers))
         case Linear():
             bias = None if op.bias is None else np.broadcast_to(_numbers(op.bias, numbers), out).reshape(-1)
-            return _matrix(_numbers(op.weight, numbers), bias)
+            return Map(*matrix(_numbers(op.weight, numbers)), bias)
         case Multiply():
             return _multiply(op, shapes[0], out, numbers)
         case Contract():
@@ -94,20 +95,6 @@ def _bias(op: Conv | ConvTranspose, out: Shape, numbers: Numbers) -> Array | Non
         return None
     bias = _numbers(op.bias, numbers).reshape(-1, *(1,) * (len(out) - 2))
     return np.broadcast_to(bias, out).reshape(-1)
-
-
-def _matrix(weight: Array, bias: Array | None) -> Map:
-    """`x (..., in) -> x W'` on the last axis."""
-    rows, columns = weight.shape
-
-    def forward(xs: Sequence[Array], absolute: bool) -> Array:
-        w = np.abs(weight) if absolute else weight
-        return (xs[0].reshape(-1, columns) @ w.T).reshape(len(xs[0]), -1)
-
-    def transpose(a: Array) -> tuple[Array, ...]:
-        return ((a.reshape(-1, rows) @ weight).reshape(len(a), -1),)
-
-    return Map(forward, transpose, bias)
 
 
 def _multiply(op: Multiply, shape: Shape, out: Shape, numbers: Numbers) -> Map:
