@@ -7,6 +7,7 @@ the gap by its `abs()`. The cost is two forward passes for each symbol. Sums ove
 bounds that a walk back finds, for all entries at once; behind that they are looser.
 """
 
+import sys
 from dataclasses import replace
 
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor
 from verifier.bounding.band import BENT, DEEP, MIXED, STRAIGHT, Band
 from verifier.bounding.monomials import leaning, multiplied
 from verifier.bounding.state import State
+from verifier.bounding.symbols import spread, symbols
 from verifier.graph.graph import Node
 from verifier.graph.op import Affine, Input, Op
 from verifier.graph.ops.dense import Constant
@@ -33,7 +35,7 @@ class Bands:
         self.state = state
         self.asked = {n.inputs[0] for n in state.graph.nodes if n.nonlinear}
         self.asked.add(state.graph.output)
-        self.vary = (flat(state.region.box().radius, 1).amax(0) > 0).nonzero().flatten()  # inputs that have a symbol
+        self.vary = symbols(state.region.box(), sys.maxsize)
         self.squared = False  # have products of symbols got one?
         self.bands: dict[str, Band] = {}
 
@@ -57,14 +59,10 @@ class Bands:
         return self.bands[name].level < DEEP and isinstance(self.state.region, Box)
 
     def _input(self) -> Band:
-        """A symbol for each input entry that varies in some region of the batch."""
         box = self.state.region.box()
-        radius = flat(box.radius, 1)
-        middle = radius.new_zeros(1 + len(self.vary), *radius.shape)
-        middle[0] = flat(box.center, 1)
-        middle[1 + torch.arange(len(self.vary)), :, self.vary] = radius[:, self.vary].T
-        rest = torch.zeros_like(box.lower)
-        return Band(shaped(middle, 2, box.lower.shape[1:]), None, rest, box.center.abs() + box.radius, STRAIGHT)
+        generators, rest = spread(flat(box.radius, 1), self.vary)
+        middle = shaped(torch.cat([flat(box.center, 1).unsqueeze(0), generators]), 2, box.lower.shape[1:])
+        return Band(middle, None, rest.reshape_as(box.lower), box.center.abs() + box.radius, STRAIGHT)
 
     def _affine(self, node: Node, op: Affine) -> Band:
         args = [self.bands[name] for name in node.inputs]
@@ -139,9 +137,9 @@ class Bands:
         if len(straight) > len(self.vary):
             constant, straight = leaning(below, len(self.vary))
         bound = constant - total(straight) - rest * SAFETY
-        radius = flat(self.state.region.box().radius, 1)
-        slope = weight.new_zeros(*bound.shape, radius.shape[1])
-        slope[..., self.vary] = (straight / radius[:, self.vary].T.unsqueeze(1)).movedim(0, 2)
+        radius, index = flat(self.state.region.box().radius, 1), self.vary.T
+        own = (straight / radius.gather(1, index).T.unsqueeze(1)).movedim(0, 2)
+        slope = weight.new_zeros(*bound.shape, radius.shape[1]).scatter(2, index.expand_as(own), own)
         return bound.nan_to_num(-torch.inf, -torch.inf, -torch.inf), shaped(
             slope.nan_to_num(0.0, 0.0, 0.0), 2, self.state.region.shape
         )

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from verifier.bounding.state import State
+from verifier.bounding.symbols import spread, symbols
 from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Affine, Input
 from verifier.graph.ops.dense import Constant
 from verifier.interval import Interval
 from verifier.numerics import TINY, flat, gamma, padded, shaped, total
-from verifier.relaxations.relaxation import Relaxation, chord
 
 COPIES = 3  # tensors of the size of a node's generators at a time
 
@@ -93,16 +93,10 @@ class Zonotopes:
         return bound
 
     def _input(self) -> Form:
-        """A symbol for each input entry that varies in some region of the batch, first of all for the widest."""
         box = self.state.region.box()
-        radius = flat(box.radius, 1)
-        widest = radius.amax(0).argsort(descending=True, stable=True)[: self.room[self.state.graph.input.name]]
-        vary = widest[radius[:, widest].amax(0) > 0].sort().values
-        self.used = len(vary)
-        generators = radius.new_zeros(len(vary), *radius.shape)
-        generators[torch.arange(len(vary)), :, vary] = radius[:, vary].T
-        rest = radius.clone()
-        rest[:, vary] = 0
+        index = symbols(box, self.room[self.state.graph.input.name])
+        generators, rest = spread(flat(box.radius, 1), index)
+        self.used = len(index)
         form = Form.of(box.center, shaped(generators, 2, box.lower.shape[1:]), rest.reshape_as(box.lower))
         return self._rounded(form)
 
@@ -138,7 +132,7 @@ class Zonotopes:
     def _nonlinear(self, node: Node) -> Form:
         relaxation, x = self.state.relaxations[type(node.op)], self.state.table[node.inputs[0]]
         form = self.forms[node.inputs[0]]
-        slope = _parallel(relaxation, node, x)
+        slope = relaxation.parallel(node.op, x, self.state.lines[node.name].slopes)
         least, greatest = relaxation.gap(node.op, x, slope)
         fused = node.shape != tuple(slope.shape[1:])
         center, remainder, size = slope * form.center, slope.abs() * form.remainder, slope.abs() * form.reach
@@ -187,16 +181,3 @@ def room(graph: Graph, batch: int, symbols: int, bytes: int) -> dict[str, int]:
         largest = max(largest, node.size)
         found[node.name] = min(symbols, bytes // (COPIES * 8 * batch * largest))
     return found
-
-
-def _parallel(relaxation: Relaxation, node: Node, x: Interval) -> Tensor:
-    """One slope for both lines: of the usual ones that with the least gap."""
-    guess = relaxation.guess(node.op, x)
-    candidates = [guess.lower, guess.upper]
-    if node.shape == tuple(x.lower.shape[1:]):
-        candidates.append(chord(node.op.forward(x.lower), node.op.forward(x.upper), x))
-    gaps = torch.stack([torch.sub(*reversed(relaxation.gap(node.op, x, slope))) for slope in candidates])
-    best = gaps.argmin(0)
-    if best.shape != x.lower.shape:
-        best = best.unsqueeze(-1).expand_as(x.lower)
-    return torch.stack(candidates).gather(0, best.unsqueeze(0))[0]

@@ -54,7 +54,7 @@ class Bands(Forwards[Band]):
         self.symbols = symbols
         self.asked = {self.graph.output, *(self.graph.by_name[name].inputs[0] for name in table.network.rules)}
         self.squared = False  # has a product of symbols got one?
-        self.vary = self.radius = self.numbers.zeros((0,))
+        self.vary, self.radius = np.zeros((0, 0), dtype=np.int64), self.numbers.zeros((0, 0))
 
     def tell(self, node: Node, form: Band) -> None:
         if node.name not in self.asked:
@@ -77,7 +77,8 @@ class Bands(Forwards[Band]):
         lost = dot(abs(rows), self._lost(band.reach, rows.shape[2] + 8 * len(form))) + self.numbers.tiny
         bound = constant - abs(slope).sum(0) - dot(abs(rows), band.remainder) - lost
         found = self.numbers.zeros((*bound.shape, self.table.lower[self.graph.input.name].shape[1]))
-        found[..., self.vary] = np.moveaxis(self.numbers.divide(slope, self.radius[:, None]), 0, 2)
+        boxes = np.arange(len(found[0]))
+        found[:, boxes, self.vary] = self.numbers.divide(slope, self.radius[:, None]).swapaxes(0, 1)
         known = self.numbers.finite(bound)
         return np.where(known, bound, -np.inf), np.where(known[..., None], found, self.numbers.zeros((1,)))
 
@@ -88,16 +89,12 @@ class Bands(Forwards[Band]):
         return lost + self.numbers.tiny
 
     def entered(self, node: Node) -> Band:
-        center, radius, self.vary = self.around(node, self.symbols)
-        self.radius = radius[:, self.vary].T
-        if 8 * len(self.vary) * center.shape[0] * max(size(n.shape) for n in self.graph.nodes) > LARGEST:
-            raise ValueError(f"bands over {len(self.vary)} inputs would take more than {LARGEST:,} bytes")
-        middle = self.numbers.zeros((1 + len(self.vary), *center.shape))
-        middle[0] = center
-        middle[1 + np.arange(len(self.vary)), :, self.vary] = self.radius
-        rest = radius.copy()
-        rest[:, self.vary] = 0
-        return Band(middle, middle[:0], rest)
+        boxes, entries = self.table.lower[node.name].shape
+        if 8 * min(self.symbols, entries) * boxes * max(size(n.shape) for n in self.graph.nodes) > LARGEST:
+            raise ValueError(f"bands over {self.symbols} inputs would take more than {LARGEST:,} bytes")
+        center, generators, rest, self.vary = self.spread(node, self.symbols)
+        self.radius = generators.sum(2)
+        return Band(np.concatenate([center[None], generators]), generators[:0], rest)
 
     def mapped(self, node: Node, op: Map) -> Band:
         args, shape = [self.forms[name] for name in node.inputs], self.table.lower[node.name].shape

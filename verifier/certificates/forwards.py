@@ -42,15 +42,18 @@ class Forwards(ABC, Generic[Form]):
     def entered(self, node: Node) -> Form:
         """Of the input."""
 
-    def around(self, node: Node, symbols: int) -> tuple[Array, Array, Array]:
-        """Centres and radii `(B, n)` of a node's intervals, and the entries that have a symbol: those that vary in some
-        box, and of more than `symbols` the widest."""
+    def spread(self, node: Node, symbols: int) -> tuple[Array, Array, Array, Array]:
+        """Of a node's intervals: centres `(B, n)`; generators `(K, B, n)` of those that vary most for their magnitude,
+        up to `symbols` in each box; the radius of all others; and the entries `(K, B)` that have a symbol."""
         low, high = self.table.lower[node.name], self.table.upper[node.name]
-        center = self.numbers.divide(low + high, 2)
-        radius = self.numbers.up(np.maximum(center - low, high - center))
-        greatest = np.where((low < high).any(0), radius.max(0), 0)
-        widest = np.argsort(-greatest, kind="stable")[:symbols]
-        return center, radius, np.sort(widest[greatest[widest] > 0])
+        center, radius = self.numbers.middle(low, high)
+        share = self.numbers.divide(radius, self.table.magnitude(node.name))
+        count = min(symbols, int((share > 0).sum(1).max()))
+        index = np.argsort(-share, axis=1, kind="stable")[:, :count].T
+        at = np.arange(count)[:, None], np.arange(len(radius)), index
+        generators, rest = self.numbers.zeros((count, *radius.shape)), radius.copy()
+        generators[at], rest[at[1:]] = radius[at[1:]], 0
+        return center, generators, rest, index
 
     @abstractmethod
     def mapped(self, node: Node, op: Map) -> Form:

@@ -61,6 +61,13 @@ class Numbers:
         """Above the number of which `x` is the nearest float, or the one after."""
         return x if self.exact else np.nextafter(np.nextafter(x, np.inf), np.inf)
 
+    def middle(self, low: Array, high: Array) -> tuple[Array, Array]:
+        """A centre of each interval, and a radius that reaches both ends from there: at points none, as the denormal
+        number after 0 makes every sum slow that it enters."""
+        point = low == high
+        center = np.where(point, low, self.divide(low + high, 2))
+        return center, np.where(point, self.zeros((1,)), self.up(np.maximum(center - low, high - center)))
+
     def below(self, a: Array, b: Array) -> Array:
         """`a + b`, rounded downwards: a sum's error is a float itself (Knuth), so its sign is known."""
         total = a + b

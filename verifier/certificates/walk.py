@@ -123,9 +123,8 @@ class Table:
         network, op = self.network, self.network.maps[node.name]
         boxes = len(self.lower[network.graph.input.name])
         low, high = [self.lower[name] for name in node.inputs], [self.upper[name] for name in node.inputs]
-        centers = [network.numbers.divide(a + b, 2) for a, b in zip(low, high, strict=True)]
-        ends = zip(low, centers, high, strict=True)
-        radii = [network.numbers.up(np.maximum(c - a, b - c)) for a, c, b in ends]
+        middles = [network.numbers.middle(a, b) for a, b in zip(low, high, strict=True)]
+        centers, radii = [center for center, _ in middles], [radius for _, radius in middles]
         center, radius = op.forward(centers, False), op.forward(radii, True)
         reach = op.forward([abs(c) + r for c, r in zip(centers, radii, strict=True)], True)
         if op.offset is not None:

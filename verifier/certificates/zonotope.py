@@ -70,13 +70,9 @@ class Zonotopes(Forwards[Form]):
         return lost + self.numbers.tiny
 
     def entered(self, node: Node) -> Form:
-        center, radius, vary = self.around(node, self.symbols[node.name])
-        self.used = len(vary)
-        generators = self.numbers.zeros((len(vary), *radius.shape))
-        generators[np.arange(len(vary)), :, vary] = radius[:, vary].T
-        remainder = radius.copy()
-        remainder[:, vary] = 0
-        return Form.of(center, generators, remainder)
+        center, generators, rest, _ = self.spread(node, self.symbols[node.name])
+        self.used = len(generators)
+        return Form.of(center, generators, rest)
 
     def mapped(self, node: Node, op: Map) -> Form:
         args = [self.forms[name] for name in node.inputs]
@@ -109,8 +105,7 @@ class Zonotopes(Forwards[Form]):
         line = rule.parallel(lower, upper, self.table.lines[node.name])
         slope, most = line.low, line.greatest
         least = self.numbers.zeros(most.shape) if line.least is None else line.least
-        middle = self.numbers.divide(least + most, 2)
-        radius = self.numbers.up(np.maximum(middle - least, most - middle))
+        middle, radius = self.numbers.middle(least, most)
         kinks: Array = np.where(rule.linear(lower, upper)[0][:, :: rule.group], 0, radius)
 
         def summed(x: Array) -> Array:

@@ -97,6 +97,10 @@ class ReluRelaxation(PiecewiseLinear):
         )
         return Lines(Slopes(lower, upper), None, ends.relu())  # 0 is the gap at zero; 0 * inf that of a line that fits
 
+    def parallel(self, op: Op, x: Interval, usual: Slopes) -> Tensor:
+        """The chord, whose gap is the least."""
+        return usual.upper
+
     @staticmethod
     def _chord(x: Interval) -> Tensor:
         """`u / (u - l)` for `l < 0 < u`, 1 above, 0 below. Without an upper end 1, without a lower one 0: both stay

@@ -83,6 +83,24 @@ class Relaxation(ABC):
         chosen = self.guess(op, x) if slopes is None else self._exact_where_linear(op, x, slopes)
         return Lines(chosen, self.gap(op, x, chosen.lower)[0], self.gap(op, x, chosen.upper)[1])
 
+    def parallel(self, op: Op, x: Interval, usual: Slopes) -> Tensor:
+        """One slope for the lines on both sides: of the usual ones and, of functions of one argument, the chord's that
+        with the least gap."""
+        best, width = usual.lower, self._width(op, x, usual.lower)
+        rest = [usual.upper]
+        if width.shape == x.lower.shape:
+            rest.append(chord(op.forward(x.lower), op.forward(x.upper), x))
+        for slope in rest:
+            other = self._width(op, x, slope)
+            less = other < width
+            best = torch.where(less if less.shape == slope.shape else less.unsqueeze(-1), slope, best)
+            width = torch.minimum(width, other)
+        return best
+
+    def _width(self, op: Op, x: Interval, slope: Tensor) -> Tensor:
+        least, greatest = self.gap(op, x, slope)
+        return (greatest - least).nan_to_num(torch.inf, torch.inf)
+
     def _exact_where_linear(self, op: Op, x: Interval, slopes: Slopes) -> Slopes:
         fixed = self.linear(op, x)
         if not bool(fixed.any()):
