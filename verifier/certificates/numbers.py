@@ -58,8 +58,8 @@ class Numbers:
         return Fraction(0) if self.exact else TINY
 
     def up(self, x: Array) -> Array:
-        """Above the number of which `x` is the nearest float, or the one after."""
-        return x if self.exact else np.nextafter(np.nextafter(x, np.inf), np.inf)
+        """At least the second float after `x`: above the number of which `x` is the nearest float, or the one after."""
+        return x if self.exact else x + (abs(x) * (4 * UNIT) + TINY)
 
     def middle(self, low: Array, high: Array) -> tuple[Array, Array]:
         """A centre of each interval, and a radius that reaches both ends from there: at points none, as the denormal
