@@ -20,7 +20,9 @@ from verifier.graph.ops.pool import Max
 from verifier.graph.ops.product import Product
 from verifier.graph.ops.shape import Concat, Expand, Gather, Pad, Pick, Reshape, Stack, Transpose
 from verifier.graph.ops.softmax import Differences
+from verifier.interval import Interval
 from verifier.numerics import flat
+from verifier.relaxations.product import ProductRelaxation
 
 GEN = torch.Generator().manual_seed(0)
 
@@ -147,3 +149,16 @@ def test_shares_and_sums() -> None:
         fractions.array(np.array([np.inf]))
     with pytest.raises(ValueError, match="no useful"):
         floats.gamma(2**50)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_usual_planes_are_those_of_the_search(exact: bool) -> None:
+    """Products, some with a factor that is a point."""
+    center, radius = random(40, 3, 2), random(40, 3, 2).abs() * (torch.rand(40, 3, 2, generator=GEN) > 0.2)
+    x, numbers = Interval(center - radius, center + radius), Numbers(exact)
+    guess = ProductRelaxation().guess(Product(), x)
+    low, high = (numbers.array(flat(end, 1).numpy()) for end in (x.lower, x.upper))
+    lines = rule(Product(), (3, 2), numbers).standard(low, high)
+    assert lines is not None
+    for ours, theirs in ((lines.low, guess.lower), (lines.high, guess.upper)):
+        assert np.allclose(ours.astype(float), flat(theirs, 1).numpy(), atol=1e-12)

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from verifier.graph.ops.activation import Relu
+from verifier.graph.ops.product import Product
 from verifier.interval import Interval
 from verifier.relaxations.relaxation import Lines, Slopes
 from verifier.relaxations.table import Table
 
+FORMULAS = (Relu, Product)  # their usual slopes follow from the interval
 LEVELS = 255  # of a slope that is kept: slopes are guesses, and a byte of one is as sound as all of it
 
 Shares = Mapping[str, Mapping[str, Tensor]]  # for a node and a side, bytes (S, B, *)
@@ -75,7 +77,7 @@ class Notes:
 
     def lines(self, lines: Mapping[str, Lines], curved: Mapping[str, object]) -> None:
         """The usual lines of all nodes."""
-        self.standard = {name: line.slopes for name, line in lines.items() if not isinstance(curved[name], Relu)}
+        self.standard = {name: line.slopes for name, line in lines.items() if not isinstance(curved[name], FORMULAS)}
 
 
 def sloped(relaxations: Table, op: object, x: Interval, shares: Mapping[str, Tensor]) -> Slopes:

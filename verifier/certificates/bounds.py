@@ -126,8 +126,9 @@ class Recipe:
     def _standard(self, table: Table, node: Node, boxes: Array | None) -> Lines:
         rule, (source,) = self.network.rules[node.name], node.inputs
         lower, upper = table.lower[source], table.upper[source]
-        if isinstance(rule, Rectifier):
-            return rule.standard(lower, upper)
+        known = rule.standard(lower, upper)
+        if known is not None:
+            return known
         if node.name in self.standard:
             low, high = (x if boxes is None else x[boxes] for x in self.standard[node.name])
             return rule.lines(lower, upper, self.network.numbers.array(low), self.network.numbers.array(high))

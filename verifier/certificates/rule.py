@@ -50,6 +50,10 @@ class Rule(ABC):
     def gap(self, lower: Array, upper: Array, slope: Array) -> tuple[Array, Array]:
         """Below and above all values of `f(x) - slope * x`: `(..., m)`."""
 
+    def standard(self, lower: Array, upper: Array) -> Lines | None:
+        """The usual lines, where a formula says which; else the certificate does."""
+        return None
+
     def lines(self, lower: Array, upper: Array, low: Array, high: Array) -> Lines:
         """Lines with these slopes, and with the function's own where it is linear."""
         fixed, own = self.linear(lower, upper)

@@ -178,6 +178,22 @@ class Pair(Rule):
         low, high = self._flipped(lower), self._flipped(upper)
         return (low, high), (low, high)
 
+    def standard(self, lower: Array, upper: Array) -> Lines:
+        """Of the planes between McCormick's (1976) the flattest, and of several the one in the middle: slopes are
+        `p + t r` of the other factor, with the `t` of [-1, 1] nearest to zero that lies between both factors' `-p / r`;
+        above, one factor counts as its negative."""
+        center, radius = self.numbers.middle(lower, upper)
+        both = np.repeat((radius > 0).reshape(*radius.shape[:-1], -1, 2).all(-1), 2, -1)
+        sign = np.resize(self.numbers.array(np.array([-1.0, 1.0])), radius.shape[-1])
+        slopes = []
+        for way in (abs(sign), sign):
+            turn = self.numbers.divide(-self._flipped(center) * way, self._flipped(radius))
+            ends = np.minimum(turn, self._flipped(turn)), np.maximum(turn, self._flipped(turn))
+            zero, one = self.numbers.zeros((1,)), abs(sign[:1])
+            tilt = np.minimum(np.maximum(np.minimum(np.maximum(zero, ends[0]), ends[1]), -one), one)
+            slopes.append(self._flipped(center) + np.where(both, tilt * way, zero) * self._flipped(radius))
+        return self.lines(lower, upper, *slopes)
+
     def gap(self, lower: Array, upper: Array, slope: Array) -> tuple[Array, Array]:
         a, b = slope[..., ::2], slope[..., 1::2]
         below, above = [], []
