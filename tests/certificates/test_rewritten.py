@@ -16,7 +16,7 @@ from verifier.certificates import aptp, networks
 from verifier.certificates.check import check
 from verifier.complete.bab import Bab
 from verifier.complete.input_split import InputSplit
-from verifier.complete.narrow import Narrow
+from verifier.complete.narrow import Narrow, narrowed
 from verifier.errors import InputError, Rejected
 from verifier.graph.build import Builder
 from verifier.graph.graph import Graph
@@ -112,7 +112,7 @@ def narrow(bent: Callable[[], Relu | Sigmoid] = Relu) -> Problem:
         at = builder.add(Linear(weight(layer, out, size) / size**0.5, weight(9, out)), at, name=f"dense{layer}")
         at, size = builder.add(bent(), at, name=f"bent{layer}") if layer < 2 else at, out
     center, radius = weight(7, 1, 20), torch.zeros(1, 20).double()
-    radius[0, [3, 11]], radius[0, [5, 6]] = 8.0, 1e-12
+    radius[0, [3, 11]], radius[0, [5, 6]] = torch.tensor([7.0, 9.0]).double() * center[0, [3, 11]].abs(), 1e-12
     return above_its_least(builder.finish(at, {}), center - radius, center + radius)
 
 
@@ -132,3 +132,16 @@ def test_cuts_of_other_inputs_prove_nothing(tmp_path: Path, monkeypatch: pytest.
     assert proved == [0]
     with pytest.raises(Rejected, match="is open in the box"):
         accepted(recorder, narrow().model.graph, tmp_path)
+
+
+@pytest.mark.parametrize("order", [[3, 11], [11, 3]])
+def test_the_few_are_the_inputs_that_they_stand_for(order: list[int]) -> None:
+    """Whichever varies more: the small network is the large one at the inputs that its own are."""
+    asked = narrow()
+    box_ = asked.region.box()
+    radius = box_.radius.clone()
+    radius[0, order] = torch.tensor([0.5, 2.0]).double() * box_.magnitude[0, order]
+    few = narrowed(replace(asked, region=box(box_.center - radius, box_.center + radius)))
+    assert few is not None
+    share = 2 * torch.rand(50, 2, generator=torch.Generator().manual_seed(3), dtype=torch.float64) - 1
+    assert torch.allclose(few.problem.model.graph(share), asked.model.graph(few.inputs(share, (20,))), atol=1e-9)

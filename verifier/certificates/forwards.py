@@ -49,7 +49,7 @@ class Forwards(ABC, Generic[Form]):
         center, radius = self.numbers.middle(low, high)
         share = self.numbers.divide(radius, self.table.magnitude(node.name))
         count = min(symbols, int((share > 0).sum(1).max()))
-        index = np.argsort(-share, axis=1, kind="stable")[:, :count].T
+        index = np.sort(np.argsort(-share, axis=1, kind="stable")[:, :count], axis=1).T
         at = np.arange(count)[:, None], np.arange(len(radius)), index
         generators, rest = self.numbers.zeros((count, *radius.shape)), radius.copy()
         generators[at], rest[at[1:]] = radius[at[1:]], 0
