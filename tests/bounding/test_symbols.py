@@ -35,6 +35,12 @@ def test_those_that_vary_most() -> None:
     assert index(around(1.0, [0.1, 0.0, 0.3], [0.0, 0.2, 0.5]), most=1) == [[2], [2]]
 
 
+def test_the_widest_come_first() -> None:
+    """Not those that vary most for their size: a dark pixel is no wider than a bright one."""
+    box = Interval(torch.tensor([[0.0, 0.8]]).double(), torch.tensor([[0.03, 0.86]]).double())
+    assert index(box, most=1) == [[1]]
+
+
 def test_what_hardly_varies_has_none() -> None:
     assert index(around(1.0, [0.1, 1e-8, 0.0])) == [[0]]
 

@@ -46,7 +46,7 @@ class Notes:
     """Of one run over `B` inputs. `level`: by interval arithmetic only; `grounded`: rows again, with zero below every
     ReLU; `bands`: symbols of these, beside walks; `symbols`: of zonotopes, the most behind each node. `unsupported`
     says why no certificate can be had; `standard` holds the usual slopes `(B, *)` of the lines of nodes other than
-    ReLU, which has a formula."""
+    ReLUs and products, which have formulas."""
 
     level: bool = False
     grounded: bool = False

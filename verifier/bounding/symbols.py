@@ -9,13 +9,13 @@ HARDLY = 0.01  # of the share of the input that varies most
 
 
 def symbols(box: Interval, most: int) -> Tensor:
-    """Of the flattened inputs of each region those that vary most for their magnitude, `(K, B)`: all that vary by more
-    than a float32 is rounded, or next to nothing else, in the region where these are the most, up to `most`; in the
-    order of the inputs."""
-    share = flat(box.radius / box.magnitude, 1).nan_to_num(0.0, 0.0, 0.0)
+    """Of the flattened inputs of each region the widest, `(K, B)` in the inputs' order: as many as vary by more than a
+    float32 is rounded, or next to nothing else, in the region where these are the most, up to `most`."""
+    radius = flat(box.radius, 1)
+    share = (radius / flat(box.magnitude, 1)).nan_to_num(0.0, 0.0, 0.0)
     enough = (HARDLY * share.amax(1, keepdim=True)).clamp(max=SINGLE)
     count = min(most, int((share > enough).sum(1).max()))
-    return share.argsort(dim=1, descending=True, stable=True)[:, :count].sort(dim=1).values.T
+    return radius.argsort(dim=1, descending=True, stable=True)[:, :count].sort(dim=1).values.T
 
 
 def spread(radius: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:

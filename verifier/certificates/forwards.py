@@ -43,13 +43,12 @@ class Forwards(ABC, Generic[Form]):
         """Of the input."""
 
     def spread(self, node: Node, symbols: int) -> tuple[Array, Array, Array, Array]:
-        """Of a node's intervals: centres `(B, n)`; generators `(K, B, n)` of those that vary most for their magnitude,
-        up to `symbols` in each box; the radius of all others; and the entries `(K, B)` that have a symbol."""
+        """Of a node's intervals: centres `(B, n)`; generators `(K, B, n)` of the widest, up to `symbols` in each box;
+        the radius of all others; and the entries `(K, B)` that have a symbol."""
         low, high = self.table.lower[node.name], self.table.upper[node.name]
         center, radius = self.numbers.middle(low, high)
-        share = self.numbers.divide(radius, self.table.magnitude(node.name))
-        count = min(symbols, int((share > 0).sum(1).max()))
-        index = np.sort(np.argsort(-share, axis=1, kind="stable")[:, :count], axis=1).T
+        count = min(symbols, int((radius > 0).sum(1).max()))
+        index = np.sort(np.argsort(-radius, axis=1, kind="stable")[:, :count], axis=1).T
         at = np.arange(count)[:, None], np.arange(len(radius)), index
         generators, rest = self.numbers.zeros((count, *radius.shape)), radius.copy()
         generators[at], rest[at[1:]] = radius[at[1:]], 0

@@ -34,7 +34,7 @@ def _rewritten(plain: Network, part: Reader) -> Network:
     at the corners and the centre of a box, where two enclosures of one value can't be apart."""
     found = Network(simplified(plain.graph), plain.numbers)
     low, high = (part[side].array("f", -1, size(plain.graph.input.shape))[:1] for side in ("lower", "upper"))
-    points = plain.numbers.array(np.concatenate([low, low + (high - low) / 2, high]))
+    points = plain.numbers.array(np.concatenate([low, low / 2 + high / 2, high]))
     before, after = (_values(network, points) for network in (plain, found))
     if ((before[0] > after[1]) | (after[0] > before[1])).any():
         raise Rejected(f"{part.where}: rewritten, the network is another function")

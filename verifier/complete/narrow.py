@@ -12,6 +12,7 @@ from torch import Tensor
 
 from verifier.bounding.notes import Notes
 from verifier.bounding.state import State
+from verifier.bounding.symbols import symbols
 from verifier.bounding.zonotope import Form, Zonotopes
 from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Affine, Input
@@ -48,8 +49,8 @@ class Narrow:
 
     def noted(self, notes: Notes) -> Notes:
         """What was noted, about the network's own nodes."""
-        symbols = {name: len(self.index) for name, straight in self.nodes.items() if straight} | dict(notes.symbols)
-        mine = {name: count for name, count in symbols.items() if name in self.nodes} if notes.symbols else {}
+        counts = {name: len(self.index) for name, straight in self.nodes.items() if straight} | dict(notes.symbols)
+        mine = {name: count for name, count in counts.items() if name in self.nodes} if notes.symbols else {}
         return replace(notes, symbols=mine, tightened=[name for name in notes.tightened if name in self.nodes])
 
 
@@ -59,9 +60,10 @@ def narrowed(problem: Problem) -> Narrow | None:
         return None
     interval = problem.region.box()
     radius = interval.radius.flatten()
-    index = interval.varies.flatten().nonzero().flatten()
-    if not len(index) or len(radius) < WORTH * len(index):
+    count = int(interval.varies.sum())
+    if not count or len(radius) < WORTH * count:
         return None
+    index = symbols(interval, count)[:, 0]  # as the zonotopes of the enclosure choose them
     graph, straight = _enclosure(problem, len(index))
     ends = torch.ones(1, len(index), dtype=torch.float64)
     part = Problem(replace(problem.model, graph=graph), box(-ends, ends), problem.specification)
