@@ -14,8 +14,9 @@ DENORMAL = st.floats(-1e-300, 1e-300)
 
 @given(st.one_of(FINITE, DENORMAL))
 def test_up_is_two_floats_above(x: float) -> None:
-    second = np.nextafter(np.nextafter(x, np.inf), np.inf)
-    assert Numbers().up(np.array([x]))[0] >= second
+    with np.errstate(over="ignore"):
+        second = np.nextafter(np.nextafter(x, np.inf), np.inf)
+        assert Numbers().up(np.array([x]))[0] >= second
 
 
 @given(st.one_of(FINITE, DENORMAL), st.one_of(FINITE, DENORMAL))
