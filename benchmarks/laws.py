@@ -36,7 +36,7 @@ from laws.nets import LAYERS, STEPS
 from laws.strategies import CONTINUOUS, EVERYTHING, STRAIGHT, Recipe, random_recipe
 
 from verifier.bounding.methods import AlphaCrown, Zonotope
-from verifier.bounding.propagate import Options
+from verifier.bounding.options import Options
 
 UNTIED = tuple(k for k in CONTINUOUS if k != "max")
 UNSEARCHED = [m for m in METHODS if not isinstance(m, AlphaCrown)]

@@ -10,7 +10,8 @@ from test_plan import a_problem, verdicts
 
 from verifier.batch import Settings
 from verifier.bounding.methods import AlphaCrown, Crown
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import propagate
 from verifier.complete.record import Recorder
 from verifier.complete.search import Proved, Search, Work
 from verifier.errors import UnsupportedModel

@@ -18,7 +18,8 @@ from verifier.attacks.pgd import Pgd
 from verifier.attacks.sampled import Sampled
 from verifier.batch import Answer, Settings, run
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
-from verifier.bounding.propagate import Bounds, Options
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import Bounds
 from verifier.cli.arguments import METHODS
 from verifier.complete.bab import Bab  # noqa: F401
 from verifier.complete.branching.babsr import Babsr  # noqa: F401

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from verifier.batch import Answer, Settings, run
 from verifier.bounding.methods import MEMORY, AlphaCrown, Crown, Ibp, Method, Zonotope
-from verifier.bounding.propagate import Bounds, Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import Bounds, propagate
 from verifier.complete.record import Recorder
 from verifier.errors import InputError, InvalidModel
 from verifier.formats.selfcheck import check_against

@@ -17,7 +17,8 @@ from verifier.attacks.sampled import FEW as FEW_SAMPLED
 from verifier.attacks.sampled import Sampled
 from verifier.bounding.methods import MEMORY, AlphaCrown, Crown, Method, Zonotope
 from verifier.bounding.notes import Notes
-from verifier.bounding.propagate import Bounds, Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import Bounds, propagate
 from verifier.bounding.stepped import stepped
 from verifier.bounding.unwrapped import unwrapped
 from verifier.complete.portfolio import LARGE, Portfolio

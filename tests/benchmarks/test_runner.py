@@ -1,5 +1,6 @@
 """Limits hold, nothing is left running, and nothing is run twice."""
 
+import signal
 import subprocess
 import sys
 import threading
@@ -21,6 +22,11 @@ LeftOver = Callable[[], list[int]]
 
 def attempt(instance: Instance, limits: Limits) -> records.Record:
     return runner.attempt("fake", FAKE, instance, limits, threading.Event())
+
+
+def heard() -> None:
+    """Shells start what runs in the background, as these tests may, with interrupts ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture
@@ -131,12 +137,13 @@ def test_an_interrupted_run_keeps_its_results_and_leaves_nothing(ask: Ask, left_
     (tmp_path / "instances.csv").write_text("net.onnx,a.vnnlib,60\nnet.onnx,b.vnnlib,60\n")
     results = tmp_path / "results.csv"
     command = [sys.executable, str(ROOT / "benchmarks" / "compete"), "run", str(tmp_path), "--results", str(results)]
-    process = subprocess.Popen([*command, "--solver", f"fake=standard:{FAKE.executable}"], stderr=subprocess.PIPE)
+    command += ["--solver", f"fake=standard:{FAKE.executable}"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, preexec_fn=heard)
     deadline = time.monotonic() + 30
     while not (results.is_file() and len(records.read(results)) == 1 and len(left_over()) >= 4):
         assert time.monotonic() < deadline, "the second instance never started"
         time.sleep(0.1)
-    process.send_signal(2)
+    process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert b"stopped; what was done is in" in err

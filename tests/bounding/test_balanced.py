@@ -9,7 +9,8 @@ from torch import Tensor, nn
 import verifier
 from verifier.bounding import backward
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import propagate
 from verifier.bounding.shares import balanced
 from verifier.properties import Specification
 from verifier.regions import box

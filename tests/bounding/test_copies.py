@@ -10,7 +10,8 @@ from laws.nets import ALL, network
 from verifier.bounding import propagate as bounding
 from verifier.bounding.copies import Twins, copies, negatives
 from verifier.bounding.methods import AlphaCrown, Crown, Method
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import propagate
 from verifier.graph.build import Builder
 from verifier.graph.graph import Graph, Node
 from verifier.graph.ops.activation import Relu, Sigmoid

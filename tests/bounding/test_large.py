@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from verifier.bounding.methods import Crown, Zonotope
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import propagate
 from verifier.bounding.zonotope import COPIES
 from verifier.graph.graph import Graph, Node
 from verifier.graph.op import Input

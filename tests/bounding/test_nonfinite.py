@@ -11,7 +11,8 @@ from laws.verdicts import law_nothing_proved
 from torch import Tensor
 
 from verifier.bounding.methods import Ibp, Method
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import propagate
 from verifier.graph.build import Builder
 from verifier.graph.graph import Graph
 from verifier.graph.ops.dense import Shift

@@ -6,7 +6,8 @@ from torch import Tensor
 
 from verifier.bounding.coefficient import Unit
 from verifier.bounding.methods import AlphaCrown, Crown, Method, Zonotope
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import propagate
 from verifier.bounding.state import State
 from verifier.bounding.windows import Windows
 from verifier.graph.build import Builder

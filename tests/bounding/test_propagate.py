@@ -8,7 +8,8 @@ from laws.containment import METHODS, law_containment
 from laws.nets import network
 
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import propagate
 from verifier.errors import InputError, UnsupportedModel
 from verifier.graph.build import Builder
 from verifier.graph.ops.activation import Relu

@@ -6,7 +6,8 @@ from torch import nn
 
 import verifier
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import propagate
 
 
 def shares(dim: int) -> verifier.Model:

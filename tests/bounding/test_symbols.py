@@ -6,11 +6,12 @@ from laws.searches import Puzzle
 from torch import Tensor
 
 from verifier.bounding.methods import Zonotope
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import propagate
 from verifier.bounding.symbols import spread, symbols
-from verifier.certificates.forwards import Forwards
 from verifier.certificates.numbers import Numbers
-from verifier.certificates.walk import Network, Table
+from verifier.certificates.operators import Network
+from verifier.certificates.table import Forwards, Table
 from verifier.certificates.zonotope import Zonotopes
 from verifier.graph.build import Builder
 from verifier.interval import Interval

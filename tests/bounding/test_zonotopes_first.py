@@ -14,10 +14,11 @@ from laws.containment import law_containment
 from laws.searches import Own
 from laws.strategies import Recipe, examples, recipes
 
-from verifier.bounding import propagate as module
+from verifier.bounding import ahead as module
 from verifier.bounding.backward import Backward
 from verifier.bounding.methods import AlphaCrown, Crown, Method
-from verifier.bounding.propagate import Bounds, Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import Bounds, propagate
 from verifier.bounding.zonotope import Zonotopes
 from verifier.graph.build import Builder
 from verifier.graph.ops.activation import Relu

@@ -18,7 +18,8 @@ from test_sharpened import checked, mlp
 
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounding.notes import Notes
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import propagate
 from verifier.complete.bab import Bab
 from verifier.complete.input_split import InputSplit
 from verifier.complete.portfolio import Portfolio

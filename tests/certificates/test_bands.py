@@ -15,11 +15,13 @@ from test_accepted import STRAIGHT, puzzles
 
 from verifier.bounding.methods import Crown
 from verifier.bounding.notes import Notes
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import propagate
 from verifier.certificates.bands import Band, Bands, leaning, multiplied
 from verifier.certificates.check import check
 from verifier.certificates.numbers import Numbers
-from verifier.certificates.walk import Network, Table
+from verifier.certificates.operators import Network
+from verifier.certificates.table import Table
 from verifier.complete.record import question
 from verifier.complete.written import noted
 from verifier.errors import Rejected

@@ -14,8 +14,10 @@ from mpmath import mpf
 
 from verifier.bounding.methods import Crown
 from verifier.certificates.numbers import Numbers
+from verifier.certificates.operators import Network
 from verifier.certificates.rules import rule
-from verifier.certificates.walk import Network, Table, Walk
+from verifier.certificates.table import Table
+from verifier.certificates.walk import Walk
 from verifier.errors import UnsupportedModel
 from verifier.graph.build import Builder
 from verifier.graph.graph import Graph

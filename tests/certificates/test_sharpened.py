@@ -21,13 +21,15 @@ from torch import Tensor
 
 from verifier.bounding.methods import Crown
 from verifier.bounding.notes import Notes
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import propagate
 from verifier.certificates.activations import Leaves
 from verifier.certificates.bounds import Recipe
 from verifier.certificates.file import Reader, load, save
 from verifier.certificates.numbers import Array, Numbers
+from verifier.certificates.operators import Network
 from verifier.certificates.sharpened import Sweep
-from verifier.certificates.walk import Network, Table
+from verifier.certificates.table import Table
 from verifier.complete import bab, growth, restart, sharpen
 from verifier.complete.bab import Bab
 from verifier.complete.pace import Turns

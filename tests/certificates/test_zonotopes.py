@@ -15,7 +15,8 @@ from test_accepted import MOVED, SMOOTH, STRAIGHT, puzzles
 
 from verifier.bounding.methods import Zonotope
 from verifier.bounding.notes import Notes
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import propagate
 from verifier.certificates.check import check
 from verifier.complete.input_split import InputSplit
 from verifier.complete.record import question

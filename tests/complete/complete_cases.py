@@ -8,7 +8,8 @@ from laws.enumeration import TooMany, minimum
 from laws.strategies import Recipe
 
 from verifier.bounding.methods import Crown, Method
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import propagate
 from verifier.complete.exact.encode import Encoder
 from verifier.complete.exact.program import Program
 from verifier.complete.exact.tighten import Tightening

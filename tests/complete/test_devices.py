@@ -16,7 +16,8 @@ from test_search_laws import puzzles
 from verifier.attacks.pgd import Pgd
 from verifier.batch import Settings, run
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import propagate
 from verifier.complete.bab import Bab
 from verifier.complete.relaxed import Relaxed
 from verifier.complete.search import Search

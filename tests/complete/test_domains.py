@@ -29,7 +29,8 @@ from torch import Generator
 
 from verifier.bounding.methods import Crown, Ibp, Method
 from verifier.bounding.notes import LEVELS, packed, unpacked
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import propagate
 from verifier.complete.boxes import Boxes, whole
 from verifier.complete.clip import clipped
 from verifier.graph.build import Builder

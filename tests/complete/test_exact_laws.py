@@ -10,7 +10,8 @@ from laws.enumeration import TooMany, minimum
 from laws.strategies import Recipe, recipes
 
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import propagate
 from verifier.complete.exact.highs import Highs
 from verifier.complete.exact.program import Status
 from verifier.complete.exact.safe import lower_bound

@@ -10,9 +10,11 @@ from laws.strategies import Recipe, recipes
 from scipy import sparse
 
 from verifier.bounding.methods import Crown
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import propagate
+from verifier.complete.exact.deviations import Deviations
 from verifier.complete.exact.highs import Highs
-from verifier.complete.exact.lipschitz import Deviations, around
+from verifier.complete.exact.lipschitz import around
 from verifier.complete.exact.lipsdp import lipsdp
 from verifier.complete.exact.norms import least_eigenvalue, spectral_norm
 from verifier.complete.exact.safe import lower_bound

@@ -5,7 +5,8 @@ import torch
 from laws.searches import Own, work
 
 from verifier.bounding.methods import Crown
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import propagate
 from verifier.complete.input_split import InputSplit
 from verifier.graph.build import Builder
 from verifier.graph.graph import Graph

@@ -4,7 +4,8 @@ import torch
 from laws.searches import Own
 
 from verifier.bounding.methods import Crown
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import propagate
 from verifier.complete.domains import roots
 from verifier.complete.relaxed import Relaxed
 from verifier.graph.build import Builder

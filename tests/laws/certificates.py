@@ -17,7 +17,8 @@ from verifier.certificates.bounds import Recipe
 from verifier.certificates.check import Accepted, check, digest
 from verifier.certificates.file import load, save
 from verifier.certificates.numbers import Numbers
-from verifier.certificates.walk import Network, Table
+from verifier.certificates.operators import Network
+from verifier.certificates.table import Table
 from verifier.complete.record import Recorder
 from verifier.complete.search import Search
 from verifier.errors import InputError, Rejected

@@ -6,7 +6,8 @@ from torch import Tensor
 from laws.cases import Case, smaller
 from laws.containment import reach
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method
-from verifier.bounding.propagate import Bounds, Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import Bounds, propagate
 from verifier.graph.op import Affine, Input
 from verifier.interval import Interval
 from verifier.numerics import flat

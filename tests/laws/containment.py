@@ -8,7 +8,8 @@ from torch import Tensor
 from laws.cases import Case, inside, points
 from laws.exact import exact_rows, exact_values
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
-from verifier.bounding.propagate import Bounds, Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import Bounds, propagate
 from verifier.graph.graph import Graph, value
 from verifier.numerics import flat
 

@@ -10,7 +10,8 @@ from laws.comparison import bound, rows
 from laws.containment import reach
 from verifier.bounding.coefficient import Coefficient, Unit
 from verifier.bounding.methods import Method
-from verifier.bounding.propagate import Bounds, Options
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import Bounds
 from verifier.bounding.state import State
 from verifier.bounding.windows import Windows
 from verifier.numerics import flat

@@ -15,7 +15,8 @@ from laws.enumeration import minimum
 from laws.exact import exact_rows, exact_values
 from laws.nets import network
 from verifier.bounding.methods import Crown, Method
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import propagate
 from verifier.complete import clip
 from verifier.complete.bab import Bab
 from verifier.complete.boxes import Boxes, whole

@@ -13,7 +13,8 @@ from laws.strategies import CONTINUOUS, STRAIGHT, Recipe, examples, recipes
 from laws.test_curved_networks import KINDS
 from verifier.bounding import bands
 from verifier.bounding.methods import Crown
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import propagate
 
 SIZES = st.sampled_from([0.02, 0.2, 1.0])
 

@@ -10,7 +10,7 @@ from laws.nets import CURVED
 from laws.strategies import CONTINUOUS, Recipe, examples, recipes
 from laws.test_networks import named
 from verifier.bounding.methods import Method
-from verifier.bounding.propagate import Options
+from verifier.bounding.options import Options
 
 BENDING = tuple(k for k in CURVED if k != "choice")  # continuous: what rounding changes, it changes by little
 SIZES = st.sampled_from([0.02, 0.2, 1.0])

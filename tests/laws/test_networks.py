@@ -24,7 +24,7 @@ from laws.invariance import law_batch, law_chunks, law_windows
 from laws.nets import AFFINE, STEPS
 from laws.strategies import CONTINUOUS, EVERYTHING, STRAIGHT, Recipe, examples, recipes
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
-from verifier.bounding.propagate import Options
+from verifier.bounding.options import Options
 from verifier.graph.graph import Graph
 from verifier.numerics import flat
 

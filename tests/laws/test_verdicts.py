@@ -8,7 +8,7 @@ from laws.strategies import EVERYTHING, Recipe, examples, recipes
 from laws.test_networks import FEW, SIZES, SOME, named
 from laws.verdicts import law_meaning, law_no_counterexample
 from verifier.bounding.methods import Crown, Method
-from verifier.bounding.propagate import Options
+from verifier.bounding.options import Options
 
 
 @examples(SOME)

@@ -5,7 +5,8 @@ from torch import Tensor
 
 from laws.cases import Case, inside, points
 from verifier.bounding.methods import Method
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import propagate
 from verifier.properties import Specification
 
 

@@ -21,7 +21,7 @@ from verifier.bounding.backward import Backward
 from verifier.bounding.coefficient import Coefficient, Dense, Unit
 from verifier.bounding.copies import Twins
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Zonotope
-from verifier.bounding.propagate import Options
+from verifier.bounding.options import Options
 from verifier.bounding.state import State
 from verifier.bounding.windows import Windows, moved
 from verifier.graph.build import Builder

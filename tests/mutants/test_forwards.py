@@ -13,7 +13,8 @@ from mutation import MLP, Patch, fails, puzzle
 
 from verifier.bounding.methods import Crown, Method, Zonotope
 from verifier.bounding.notes import Notes
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import propagate
 from verifier.certificates.bands import Band, Bands
 from verifier.certificates.numbers import Array
 from verifier.certificates.zonotope import Form, Zonotopes

@@ -19,7 +19,7 @@ from verifier.bounding import backward, propagate, state, zonotope
 from verifier.bounding.backward import Backward
 from verifier.bounding.coefficient import Grouped
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Zonotope
-from verifier.bounding.propagate import Options
+from verifier.bounding.options import Options
 from verifier.bounding.windows import Windows
 from verifier.graph.build import Builder
 from verifier.graph.ops.dense import Linear, Shift

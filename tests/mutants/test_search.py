@@ -22,7 +22,8 @@ from mutation import MLP, Blind, Law, Patch, fails, puzzle
 from torch import Tensor
 
 from verifier.bounding.methods import Crown
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import propagate
 from verifier.complete import bab, relaxed
 from verifier.complete.bab import Bab
 from verifier.complete.domain_tree import DomainTree

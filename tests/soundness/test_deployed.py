@@ -9,7 +9,8 @@ from laws.strategies import EVERYTHING, SCALES, SHAPES
 
 from verifier.bounding.coefficient import Dense
 from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import propagate
 from verifier.bounding.state import State
 from verifier.graph.build import Builder
 from verifier.graph.graph import Graph

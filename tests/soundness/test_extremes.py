@@ -8,7 +8,8 @@ from laws.exact import exact_rows, exact_values
 from torch import Tensor
 
 from verifier.bounding.methods import Crown, Method
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import propagate
 from verifier.graph.build import Builder
 from verifier.graph.graph import Graph
 from verifier.graph.op import Op

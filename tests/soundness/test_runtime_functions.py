@@ -10,7 +10,8 @@ import torch
 from onnx import TensorProto, helper
 
 from verifier.bounding.methods import Ibp
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import propagate
 from verifier.formats.onnx import load_onnx
 from verifier.regions import box
 

@@ -1,35 +1,34 @@
 """The one loop of all incomplete methods: node by node forwards, and a walk backwards where an interval decides too
 little."""
 
-import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
 from torch import Tensor
 
+from verifier.bounding.ahead import Ahead
 from verifier.bounding.alpha import optimise
 from verifier.bounding.backward import Backward
 from verifier.bounding.bands import Bands
 from verifier.bounding.chunks import rows_at_once
 from verifier.bounding.copies import Twins, twins
-from verifier.bounding.entries import direct, units
-from verifier.bounding.methods import MEMORY, AlphaCrown, Crown, Ibp, Method, Zonotope
+from verifier.bounding.entries import units
+from verifier.bounding.methods import AlphaCrown, Crown, Ibp, Method, Zonotope
 from verifier.bounding.notes import Notes
+from verifier.bounding.options import Options
 from verifier.bounding.relevance import relevant
 from verifier.bounding.rows import LinearRows, walked, walks
 from verifier.bounding.state import State, check_boundable
-from verifier.bounding.zonotope import Zonotopes, room
+from verifier.bounding.zonotope import room
 from verifier.errors import InputError
 from verifier.graph.graph import Graph, Node
 from verifier.interval import Interval
 from verifier.numerics import enclose, flat
 from verifier.properties import Specification
-from verifier.regions import Box, Region
+from verifier.regions import Region
 from verifier.relaxations.table import RELAXATIONS, Table
 
-MANY = 1024  # walks from entries of one node, from which on symbols may be fewer
 PROBED = 16  # entries of a node whose slopes are optimised before the others, to see what it brings
 PAYS = 0.999  # of the widths of intervals, left by slopes: above that a node's other entries keep theirs
 
@@ -50,31 +49,6 @@ class Bounds:
         rows = self.rows.new_full((len(mine), self.rows.shape[1]), -torch.inf)
         rows[mine] = self.rows
         return Bounds(self.table, rows, None if self.form is None else self.form.among(mine))
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to compute: `bytes` bounds the memory of one walk's coefficients; `proof` asks for float64 bounds that hold
-    for real arithmetic, and with `deployed` also for the network as computed in that dtype; `stop` is asked between
-    chunks and ends tightening early (bounds stay valid), `hurry` only the optimising of slopes; `notes` are taken of a
-    proof, for a certificate; `known` are intervals `(B, *)` of nodes that hold already, proved where a proof is asked
-    for, and `settled` says that walks back add nothing to them but with other slopes; with `bands` walks back only
-    follow where forward bounds, which pay where few inputs vary, are not as tight, and rows of products are bounded by
-    these as well; with `grounded` the rows are bounded once more, with zero below every ReLU."""
-
-    dtype: torch.dtype = torch.float32
-    device: str = "cpu"
-    bytes: int = MEMORY
-    proof: bool = False
-    relaxations: Table | None = None
-    stop: Callable[[], bool] = lambda: False
-    hurry: Callable[[], bool] = lambda: False
-    deployed: torch.dtype | None = None
-    notes: Notes | None = None
-    known: Mapping[str, Interval] = field(default_factory=dict)
-    settled: bool = False
-    bands: bool = False
-    grounded: bool = False
 
 
 def propagate(
@@ -137,9 +111,7 @@ class _Run:
             self.search = State(graph, region, False, table)
         self.tightens = isinstance(method, Crown | AlphaCrown) and method.intermediate
         self.relevant: dict[str, Tensor] = {}
-        self.zonotopes, self.symbols = None, dict[str, int]()
-        if isinstance(method, Zonotope):
-            self.zonotopes = Zonotopes(self.state, method.symbols, options.bytes)
+        self.ahead = Ahead(self.state, method, options)
         self.bands = Bands(self.state) if options.bands and self.tightens else None
         self.readers: dict[str, list[Node]] = {}
         for node in graph.nodes:
@@ -156,7 +128,7 @@ class _Run:
                 self.state.improve(node.name, self.options.known[node.name].to(self.state.graph.like.dtype))
             if self.search is not self.state:
                 self.search.enter(self.search.graph.by_name[node.name])
-            self._forwards_to(node)
+            self.ahead.enter(node)
             if self.bands is not None:
                 with torch.no_grad():
                     self.bands.enter(node)
@@ -169,7 +141,7 @@ class _Run:
     def _note(self, notes: Notes) -> None:
         notes.level, notes.grounded = isinstance(self.method, Ibp), self.options.grounded
         notes.lines(self.state.lines, {node.name: node.op for node in self.state.graph.nodes})
-        notes.bands, notes.symbols = 0 if self.bands is None else len(self.bands.vary), self.symbols
+        notes.bands, notes.symbols = 0 if self.bands is None else len(self.bands.vary), self.ahead.symbols
 
     def _tighten(self, node: Node) -> None:
         """Walk back from entries that some reader does not see as linear yet; with slopes, from those left again."""
@@ -180,7 +152,8 @@ class _Run:
             self.options.notes.tightened.append(node.name)
         same = twins(self.state.graph, node) if self.options.notes is None else Twins()  # the checker knows of none
         if not self.options.settled:
-            self._begin_forwards(node)
+            if self.bands is None:
+                self.ahead.begin(node, self._undecided)
             self._refine(node, same, None)
         if isinstance(self.method, AlphaCrown) and self.state.lines and not self._hurry():
             self._refine(node, same, self.method)
@@ -188,38 +161,9 @@ class _Run:
             like = self.search.region.box().lower
             self.search.improve(node.name, self.state.table[node.name].to(like.dtype, like.device))
 
-    def _begin_forwards(self, node: Node) -> None:
-        """Where a node needs more walks than there are symbols up to it, zonotopes go first from here on: a pass for
-        each symbol, and walks are left for what these do not decide. A residual network of 66,000 neurons, of which
-        few are undecided in the end, took 129 s before and 19 now."""
-        state = self.state
-        if self.zonotopes is not None or self.bands is not None or state.region.batch > 1:
-            return
-        walks = int(self._open(node).sum())
-        if walks < MANY or not isinstance(state.region, Box):
-            return
-        before = state.graph.nodes[: state.graph.nodes.index(node) + 1]
-        symbols = int(state.region.box().varies.sum())
-        symbols += sum(int(self._open(n).sum()) for n in before[:-1] if n.name in self.readers)
-        zonotopes = Zonotopes(state, sys.maxsize, self.options.bytes)
-        if symbols < min(walks, zonotopes.room[state.graph.input.name]):
-            self.zonotopes = zonotopes
-            for n in before:
-                self._forwards_to(n)
-
-    def _forwards_to(self, node: Node) -> None:
-        """The next node of zonotopes. Unless they were asked for, they end with the time, or where there are as many
-        symbols as fit into memory, as walks do better then."""
-        zonotopes = self.zonotopes
-        if zonotopes is None:
-            return
-        with torch.no_grad():
-            zonotopes.enter(node)
-            zonotopes.forget(node)
-        self.symbols[node.name] = zonotopes.room[node.name]
-        full = zonotopes.used >= zonotopes.room[node.name]
-        if self.tightens and (full or self.options.stop()):
-            self.zonotopes = None
+    def _undecided(self, node: Node) -> int:
+        """How many entries of a node walks are wanted from, and symbols for."""
+        return int(self._open(node).sum()) if node.name in self.readers else 0
 
     def _open(self, node: Node) -> Tensor:
         """The entries `(B, n)` of a node that some reader does not see as linear, and that rows depend on."""
@@ -293,7 +237,7 @@ class _Run:
         step = rows_at_once(state, state.graph.by_name[start], False, self.options.bytes)
         ways = walks(state, stops, self.options.grounded)
         for rows, offset in zip(specification.rows.split(step), specification.offset.split(step), strict=True):
-            known = self._forwards(rows)
+            known = self.ahead.rows(rows)
             if notes is None and len(rows) < len(specification.rows) and self._spared(enclose(known, offset)[0], first):
                 chunks.append(known)
                 slopes.append(None)
@@ -326,12 +270,7 @@ class _Run:
 
     def _spared(self, known: Tensor, first: int) -> bool:
         """Need some of many rows no walk, or is there no time for one?"""
-        return (first > 0 and self.options.stop()) or (self.zonotopes is not None and bool((known > 0).all()))
-
-    def _forwards(self, rows: Tensor) -> Tensor:
-        """Lower bounds `(S, B)` of rows at the output that take no walk."""
-        known = direct(rows, self.state.table[self.state.graph.output])
-        return known if self.zonotopes is None else torch.maximum(known, self.zonotopes.rows(rows))
+        return (first > 0 and self.options.stop()) or (self.ahead.zonotopes is not None and bool((known > 0).all()))
 
     def _shifted(self, bounds: Tensor, specification: Specification) -> Tensor:
         """With the rows' offsets; as a proof rounded downwards, and exact where the sum is."""

@@ -6,7 +6,8 @@ from dataclasses import replace
 import torch
 
 from verifier.bounding.methods import Ibp
-from verifier.bounding.propagate import Options, propagate
+from verifier.bounding.options import Options
+from verifier.bounding.propagate import propagate
 from verifier.errors import UnsupportedModel
 from verifier.graph.graph import Node
 from verifier.graph.ops.activation import Wrap

@@ -9,8 +9,8 @@ from verifier.certificates.dual import Bound, Duals, Parts, Site
 from verifier.certificates.file import Reader
 from verifier.certificates.numbers import Array, chunks
 from verifier.certificates.refined import Refined
+from verifier.certificates.table import Table
 from verifier.certificates.tree import Tree, read
-from verifier.certificates.walk import Table
 
 
 class Leaves:

@@ -13,9 +13,8 @@ import numpy as np
 
 from verifier.certificates.affine import Map, size
 from verifier.certificates.file import LARGEST
-from verifier.certificates.forwards import Forwards
 from verifier.certificates.numbers import Array, Numbers
-from verifier.certificates.walk import Table
+from verifier.certificates.table import Forwards, Table
 from verifier.graph.graph import Node
 from verifier.graph.ops.product import Product
 from verifier.graph.ops.smooth import Power

@@ -11,9 +11,11 @@ from verifier.certificates.affine import size
 from verifier.certificates.bands import Bands
 from verifier.certificates.file import LARGEST, Reader
 from verifier.certificates.numbers import ENTRIES, Array, chunks
+from verifier.certificates.operators import Network
 from verifier.certificates.rule import Lines
 from verifier.certificates.rules import Rectifier
-from verifier.certificates.walk import Network, Table, Walk
+from verifier.certificates.table import Table
+from verifier.certificates.walk import Walk
 from verifier.certificates.zonotope import Zonotopes
 from verifier.graph.graph import Node
 

@@ -17,8 +17,8 @@ from verifier.certificates.file import Reader, load
 from verifier.certificates.inputs import Asked, Forest
 from verifier.certificates.networks import Networks
 from verifier.certificates.numbers import Array, Numbers
+from verifier.certificates.operators import Network
 from verifier.certificates.sharpened import Sweep
-from verifier.certificates.walk import Network
 from verifier.errors import Rejected, UnsupportedModel
 from verifier.graph.graph import Graph
 from verifier.graph.ops.opaque import Batchwise

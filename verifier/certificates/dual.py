@@ -10,8 +10,9 @@ from verifier.certificates.bounds import between
 from verifier.certificates.file import Reader
 from verifier.certificates.numbers import Array
 from verifier.certificates.rule import Lines
+from verifier.certificates.table import Table
 from verifier.certificates.tree import Tree
-from verifier.certificates.walk import Table, Walk
+from verifier.certificates.walk import Walk
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,8 +15,8 @@ from verifier.certificates.affine import size
 from verifier.certificates.bounds import Recipe
 from verifier.certificates.file import Reader
 from verifier.certificates.numbers import Array
+from verifier.certificates.table import Table
 from verifier.certificates.tree import read
-from verifier.certificates.walk import Table
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,8 @@ import numpy as np
 from verifier.certificates.affine import size
 from verifier.certificates.file import Reader
 from verifier.certificates.numbers import Array, Numbers
-from verifier.certificates.walk import Network, Table
+from verifier.certificates.operators import Network
+from verifier.certificates.table import Table
 from verifier.errors import Rejected
 from verifier.graph.graph import Graph
 from verifier.graph.passes.exact import simplified

@@ -14,7 +14,8 @@ import numpy as np
 from verifier.certificates.dual import Duals, Parts
 from verifier.certificates.file import Reader
 from verifier.certificates.numbers import Array, chunks
-from verifier.certificates.walk import Table, Walk
+from verifier.certificates.table import Table
+from verifier.certificates.walk import Walk
 
 BLOCK = 2**16  # numbers that one step holds: they stay in a cache
 

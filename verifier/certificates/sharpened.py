@@ -10,7 +10,8 @@ from verifier.certificates.activations import Leaves
 from verifier.certificates.bounds import Recipe
 from verifier.certificates.file import Reader
 from verifier.certificates.numbers import Array
-from verifier.certificates.walk import Network, Table
+from verifier.certificates.operators import Network
+from verifier.certificates.table import Table
 from verifier.graph.graph import Node
 
 

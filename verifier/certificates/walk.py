@@ -1,4 +1,4 @@
-"""The checker's proof: intervals of all nodes, and rows moved back to the input (CROWN, Zhang et al. 2018).
+"""The checker's proof: rows moved back to the input (CROWN, Zhang et al. 2018).
 
 Error analysis. Let `A` be the computed coefficients of a row at a node, `R` the node's *reach*: at least the sum of
 absolute values of all products that its step meets for a coefficient of 1. Whatever the step computes (transposed
@@ -9,132 +9,15 @@ added up and subtracted. In fractions `gamma` is zero, and bounds are exact.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from verifier.certificates.affine import Map, mapped, size
-from verifier.certificates.numbers import Array, Numbers
-from verifier.certificates.rule import Lines, Rule
-from verifier.certificates.rules import Rectifier, rule
-from verifier.errors import UnsupportedModel
-from verifier.graph.graph import Graph, Node
+from verifier.certificates.numbers import Array
+from verifier.certificates.rule import Lines
+from verifier.certificates.rules import Rectifier
+from verifier.certificates.table import Table
+from verifier.graph.graph import Node
 from verifier.graph.op import Affine, Input
-from verifier.graph.ops.softmax import Differences, Softmax
-
-if TYPE_CHECKING:
-    from verifier.certificates.forwards import Forwards
-
-
-@dataclass(frozen=True, eq=False)
-class Network:
-    """The graph with the checker's own operators."""
-
-    graph: Graph
-    numbers: Numbers
-
-    @cached_property
-    def maps(self) -> Mapping[str, Map]:
-        shapes = {node.name: node.shape for node in self.graph.nodes}
-        return {
-            node.name: self._named(node, mapped, [shapes[name] for name in node.inputs], node.shape)
-            for node in self.graph.nodes
-            if isinstance(node.op, Affine)
-        }
-
-    @cached_property
-    def rules(self) -> Mapping[str, Rule]:
-        shapes = {node.name: node.shape for node in self.graph.nodes}
-        return {
-            node.name: self._named(node, rule, shapes[node.inputs[0]]) for node in self.graph.nodes if node.nonlinear
-        }
-
-    @cached_property
-    def gammas(self) -> Mapping[str, Any]:
-        """Error of the sums that touch a node, as a share of its reach."""
-        sizes = {node.name: size(node.shape) for node in self.graph.nodes}
-        few = 4 * len(sizes)
-        return {
-            node.name: self.numbers.gamma(few + sizes[node.name] + sum(sizes[name] for name in node.inputs))
-            for node in self.graph.nodes
-        }
-
-    @cached_property
-    def shares(self) -> Mapping[str, int]:
-        """Nodes whose entries sum to one along the last axis, and its length: a softmax of all differences."""
-        return {
-            node.name: node.shape[-1]
-            for node in self.graph.nodes
-            if isinstance(node.op, Softmax) and isinstance(self.graph.by_name[node.inputs[0]].op, Differences)
-        }
-
-    def _named(self, node: Node, make, *args):  # type: ignore[no-untyped-def]
-        try:
-            return make(node.op, *args, self.numbers)
-        except (UnsupportedModel, ValueError) as error:
-            raise UnsupportedModel(f"{node.name}: {error}") from error
-
-
-def without_rule(graph: Graph) -> str:
-    """Why the checker can't follow this network; empty where it can."""
-    network = Network(graph, Numbers())
-    try:
-        _ = network.maps, network.rules
-    except UnsupportedModel as error:
-        return str(error)
-    return ""
-
-
-@dataclass(eq=False)
-class Table:
-    """What is proved of `B` boxes: intervals `(B, n)` of nodes, and the reach of the affine ones."""
-
-    network: Network
-    lower: dict[str, Array] = field(default_factory=dict)
-    upper: dict[str, Array] = field(default_factory=dict)
-    reach: dict[str, Array] = field(default_factory=dict)
-    lines: dict[str, Lines] = field(default_factory=dict)
-    forwards: "list[Forwards[Any]]" = field(default_factory=list)
-
-    def magnitude(self, name: str) -> Array:
-        return np.maximum(abs(self.lower[name]), abs(self.upper[name]))
-
-    def enter(self, node: Node, box: tuple[Array, Array]) -> None:
-        """Bound a node by interval arithmetic."""
-        if isinstance(node.op, Input):
-            lower, upper = box
-            self.reach[node.name] = np.maximum(abs(lower), abs(upper))
-        elif isinstance(node.op, Affine):
-            lower, upper = self._affine(node)
-        else:
-            (name,) = node.inputs
-            lower, upper = self.network.rules[node.name].image(self.lower[name], self.upper[name])
-        self.lower[node.name], self.upper[node.name] = lower, upper
-
-    def improve(self, name: str, lower: Array, upper: Array) -> None:
-        """Keep what both intervals allow; ends that are not finite are ignored."""
-        finite = self.network.numbers.finite
-        self.lower[name] = np.where(finite(lower) & (lower > self.lower[name]), lower, self.lower[name])
-        self.upper[name] = np.where(finite(upper) & (upper < self.upper[name]), upper, self.upper[name])
-
-    def _affine(self, node: Node) -> tuple[Array, Array]:
-        """The image of a centre, and of a radius that reaches both ends from there."""
-        network, op = self.network, self.network.maps[node.name]
-        boxes = len(self.lower[network.graph.input.name])
-        low, high = [self.lower[name] for name in node.inputs], [self.upper[name] for name in node.inputs]
-        middles = [network.numbers.middle(a, b) for a, b in zip(low, high, strict=True)]
-        centers, radii = [center for center, _ in middles], [radius for _, radius in middles]
-        center, radius = op.forward(centers, False), op.forward(radii, True)
-        reach = op.forward([abs(c) + r for c, r in zip(centers, radii, strict=True)], True)
-        if op.offset is not None:
-            center, reach = center + op.offset, reach + abs(op.offset)
-        self.reach[node.name] = np.broadcast_to(reach, (boxes, reach.shape[1]))
-        if op.moves:
-            exact = op.forward(low, False), op.forward(high, False)
-            return exact if op.offset is None else (exact[0] + op.offset, exact[1] + op.offset)
-        radius = radius + network.gammas[node.name] * reach + network.numbers.tiny
-        return tuple(np.broadcast_to(x, self.reach[node.name].shape) for x in (center - radius, center + radius))  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from verifier.certificates.affine import Map
-from verifier.certificates.forwards import Forwards
 from verifier.certificates.numbers import Array, chunks
-from verifier.certificates.walk import Table
+from verifier.certificates.table import Forwards, Table
 from verifier.graph.graph import Node
 
 

@@ -14,7 +14,7 @@ import torch
 from verifier.bounding.notes import Notes
 from verifier.certificates.check import digest
 from verifier.certificates.file import save
-from verifier.certificates.walk import without_rule
+from verifier.certificates.operators import without_rule
 from verifier.complete.growth import LIMIT, Activations, Inputs, Sweep
 from verifier.complete.written import noted
 from verifier.graph.graph import Graph

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from verifier.bounding.methods import MEMORY
-from verifier.bounding.propagate import Options
+from verifier.bounding.options import Options
 from verifier.complete.record import Recorder
 from verifier.graph.graph import Graph
 from verifier.interval import Interval

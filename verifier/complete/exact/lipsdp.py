@@ -8,10 +8,9 @@ For any multipliers `m >= 0` and any `rho`, where
 has no eigenvalue below `-e`, `(row . z)^2 <= rho |u|^2 + e |(u, z)|^2`. What cvxpy answers only suggests `m` and `rho`.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from verifier.complete.exact.deviations import Deviations
 from verifier.complete.exact.modelling import solve
 from verifier.complete.exact.norms import least_eigenvalue
 from verifier.complete.exact.program import Vector
@@ -19,11 +18,8 @@ from verifier.complete.exact.safe import rounding
 from verifier.complete.search import Work
 from verifier.numerics import SAFETY
 
-if TYPE_CHECKING:
-    from verifier.complete.exact.lipschitz import Deviations
 
-
-def lipsdp(deviations: "Deviations", rows: Vector, most: int, work: Work) -> Vector:
+def lipsdp(deviations: Deviations, rows: Vector, most: int, work: Work) -> Vector:
     """At least how far each of `rows (k, n)` gets from its value at the centre; infinity where the network does not
     suit (a maximum, more than `most` neurons) or time is up."""
     away = np.full(len(rows), np.inf)
@@ -43,7 +39,7 @@ def lipsdp(deviations: "Deviations", rows: Vector, most: int, work: Work) -> Vec
     return away * SAFETY
 
 
-def _factors(deviations: "Deviations", units: Vector) -> tuple[Vector, Vector, Vector]:
+def _factors(deviations: Deviations, units: Vector) -> tuple[Vector, Vector, Vector]:
     """For every neuron the two factors of its inequality over the columns in their units, `(neurons, columns)`, and
     the most that rounding changes their product."""
     count = deviations.build.count
