@@ -87,9 +87,10 @@ def checked(case: Case, proof: Proof, exact: bool = False, boxes: int = 1) -> Ta
     lower, upper = (numbers.array(flat(side.double(), 1).numpy()) for side in (box.lower, box.upper))
     with np.errstate(all="ignore"):
         network = Network(case.graph, numbers)
-        table = Recipe(network, reader, boxes).table(lower, upper)
+        relevant = network.relevant(flat(case.specification.rows.double(), 2).numpy())
+        table = Recipe(network, reader, boxes, relevant).table(lower, upper)
         for part in reader["sharpened"].list():
-            table = Sweep(network, part).after(table)
+            table = Sweep(network, part, relevant).after(table)
     return table
 
 

@@ -115,4 +115,6 @@ def table_of(graph: Graph, entry: dict[str, Any]) -> Table:
         save(Path(folder) / "c.zip", entry["proof"])
         proof = load(Path(folder) / "c.zip")
     with np.errstate(all="ignore"):  # as the checker does
-        return Recipe(Network(graph, Numbers()), proof, len(entry["lower"])).table(entry["lower"], entry["upper"])
+        network = Network(graph, Numbers())
+        recipe = Recipe(network, proof, len(entry["lower"]), network.relevant(entry["rows"]))
+        return recipe.table(entry["lower"], entry["upper"])

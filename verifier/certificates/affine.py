@@ -12,6 +12,7 @@ from itertools import accumulate, pairwise
 import numpy as np
 
 from verifier.certificates.conv import convolution
+from verifier.certificates.crops import SAME, Crop, Local
 from verifier.certificates.matrix import matrix
 from verifier.certificates.numbers import Array, Numbers
 from verifier.errors import UnsupportedModel
@@ -28,13 +29,15 @@ Shape = tuple[int, ...]
 class Map:
     """`x_1 .. x_k` to `forward(x_1 .. x_k) + offset`, each `(N, n)`; `absolute` takes absolute weights.
 
-    `transpose` gives for `A (N, out)` the coefficients `(N, n)` of each argument. `offset (out,)` may be None. An
-    op that only `moves` entries rounds nothing.
+    `transpose` gives for `A (N, out)` the coefficients `(N, n)` of each argument, `local` the same of parts of images,
+    where there is more to it than all entries. `offset (out,)` may be None. An op that only `moves` entries rounds
+    nothing.
     """
 
     forward: Callable[[Sequence[Array], bool], Array]
     transpose: Callable[[Array], tuple[Array, ...]]
     offset: Array | None = None
+    local: Local | None = None
     moves: bool = False
 
 
@@ -162,7 +165,7 @@ def _moved(op: Affine, shapes: Sequence[Shape], numbers: Numbers) -> Map:
     offset = None
     if isinstance(op, Pad) and op.fill != 0:
         offset = np.where(places < 0, numbers.array(np.array(op.fill)), numbers.zeros((1,)))
-    return replace(_placed(own, [1] * len(own), shapes, numbers, offset), moves=True)
+    return replace(_placed(own, [1] * len(own), shapes, numbers, offset), local=None, moves=True)
 
 
 def _places(op: Affine, places: Sequence[Array]) -> Array:
@@ -202,7 +205,12 @@ def _placed(
     def transpose(a: Array) -> tuple[Array, ...]:
         return tuple(g.back(_times(a, w)) for g, w in zip(gathers, weights, strict=True))
 
-    return Map(forward, transpose, offset)
+    def back(a: Array, crop: Crop) -> tuple[Array, ...]:
+        own = (w if isinstance(w, int) else crop.cut(w) for w in weights)
+        return tuple(SAME.back(_times(a, w), crop)[0] for w in own)
+
+    alike = all(gather.nothing for gather in gathers)
+    return Map(forward, transpose, offset, Local(SAME.met, back) if alike else None)
 
 
 def _times(x: Array, weight: Array | int) -> Array:

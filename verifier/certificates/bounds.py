@@ -9,6 +9,7 @@ import numpy as np
 
 from verifier.certificates.affine import size
 from verifier.certificates.bands import Bands
+from verifier.certificates.crops import near, parts
 from verifier.certificates.file import LARGEST, Reader
 from verifier.certificates.numbers import ENTRIES, Array, chunks
 from verifier.certificates.operators import Network
@@ -51,10 +52,11 @@ def between(rule, lower: Array, upper: Array, shares: Mapping[str, Array]) -> Li
 
 
 class Recipe:
-    """How a certificate says that `B` boxes are bounded: which nodes by rows, with which slopes."""
+    """How a certificate says that `B` boxes are bounded: which nodes by rows, with which slopes. Of a node entries that
+    are not `relevant (n,)` for what is asked are left as they are."""
 
-    def __init__(self, network: Network, proof: Reader, boxes: int) -> None:
-        self.network = network
+    def __init__(self, network: Network, proof: Reader, boxes: int, relevant: Mapping[str, Array]) -> None:
+        self.network, self.relevant = network, relevant
         self.tightened = {name.text() for name in proof["tightened"].list()}
         self.level = bool(proof["level"].number())  # rows end at intervals of nonlinear nodes (interval arithmetic)
         if self.level and self.tightened:
@@ -144,7 +146,9 @@ class Recipe:
                 continue
             if reader.name in self.network.rules and node.name in reader.inputs:
                 open_ |= ~self.network.rules[reader.name].linear(table.lower[node.name], table.upper[node.name])[0]
-        order = np.argsort(~open_, axis=1, kind="stable")[:, : int(open_.sum(1).max(initial=0))]
+        open_ &= self.relevant.get(node.name, False)
+        near = self.orders[node.name]
+        order = near[np.argsort(~open_[:, near], axis=1, kind="stable")[:, : int(open_.sum(1).max(initial=0))]]
         usual = Walk(table, table.lines)
         self._improve(table, node.name, order.T, lambda part: usual, open_)
         for index, shares in self.starts.get(node.name, []):
@@ -162,8 +166,14 @@ class Recipe:
         fill up the batch: what is found of them does not count, as slopes that follow need not get better by it."""
         boxes = np.arange(index.shape[1])
         lower, upper = table.lower[name].copy(), table.upper[name].copy()
-        for part in chunks(len(index), 2 * len(boxes) * self.widths[name]):
-            count, bound = len(index[part]), walk(part).entries(name, index[part])
+
+        def width(part: slice) -> int:
+            crops = self.network.met(name, index[part])
+            return 2 * len(boxes) * max(crop.size for crop in crops.values())
+
+        for part in parts(len(index), width):
+            crops = self.network.met(name, index[part])
+            count, bound = len(index[part]), walk(part).entries(name, index[part], crops)
             lower[boxes, index[part]], upper[boxes, index[part]] = bound[:count], -bound[count:]
         if asked is not None:
             lower, upper = np.where(asked, lower, table.lower[name]), np.where(asked, upper, table.upper[name])
@@ -213,6 +223,11 @@ class Recipe:
         value = np.where(rows != 0, rows * end, numbers.zeros((1,))).sum(2)
         alone = ((rows != 0).sum(2) == 1) & (exact.all(2) | numbers.exact) & numbers.finite(value)
         return np.where(alone, value, -np.inf)
+
+    @cached_property
+    def orders(self) -> Mapping[str, Array]:
+        """Entries of the nodes that rows bound, neighbours near each other."""
+        return {name: near(self.network.graph.by_name[name].shape) for name in self.tightened}
 
     @cached_property
     def widths(self) -> Mapping[str, int]:

@@ -103,17 +103,18 @@ def prove(question: Question, proof: Reader, network: Network) -> Accepted:
     with np.errstate(all="ignore"):  # what overflows is no number, and proves nothing
         arrays = question.lower, question.upper, question.rows, question.offset
         lower, upper, rows, offset = map(network.numbers.array, arrays)
-        kind = proof["kind"].text()
+        kind, relevant = proof["kind"].text(), network.relevant(rows)
         match kind:
             case "inputs":
                 count = int(proof["boxes"]["bounded"].array("b", -1).sum())
                 asked = Asked(rows, offset, question.clause, question.closed)
-                forest = Forest(Recipe(network, proof, count), proof["boxes"], len(lower), lower.shape[1], asked)
+                recipe = Recipe(network, proof, count, relevant)
+                forest = Forest(recipe, proof["boxes"], len(lower), lower.shape[1], asked)
                 for i, low, high in forest.unproved(lower, upper)[:1]:
                     raise Rejected(f"{proof.where}: question {i} is open in the box {_short(low)} to {_short(high)}")
                 return Accepted(question, kind, int((forest.tree.place < 0).sum()))
             case "bounds" | "activations":
-                recipe = Recipe(network, proof, len(lower))
+                recipe = Recipe(network, proof, len(lower), relevant)
                 table = recipe.table(lower, upper)
                 best = recipe.bounded(table, rows, offset)[2]
                 holds = (best > 0) | (question.closed[:, None] & (best >= 0))
@@ -124,7 +125,7 @@ def prove(question: Question, proof: Reader, network: Network) -> Accepted:
                 if len(lower) != 1 or recipe.level:
                     raise proof.wrong("a tree of activations belongs to one question, and to linear bounds")
                 for part in proof["sharpened"].list() if "sharpened" in proof else ():
-                    table = Sweep(network, part).after(table)
+                    table = Sweep(network, part, relevant).after(table)
                 leaves = Leaves(table, proof["search"], question.graph.output, clauses)
                 return _leaves(question, proof, leaves, open_, rows, offset)
     raise proof.wrong(f"there is no proof of kind {kind}")

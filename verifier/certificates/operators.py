@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from verifier.certificates.affine import Map, mapped, size
-from verifier.certificates.numbers import Numbers
+from verifier.certificates.crops import SAME, Crop, Local, met
+from verifier.certificates.numbers import Array, Numbers
 from verifier.certificates.rule import Rule
 from verifier.certificates.rules import rule
 from verifier.errors import UnsupportedModel
 from verifier.graph.graph import Graph, Node
-from verifier.graph.op import Affine
+from verifier.graph.op import Affine, Input
 from verifier.graph.ops.softmax import Differences, Softmax
 
 
@@ -56,6 +59,50 @@ class Network:
             for node in self.graph.nodes
             if isinstance(node.op, Softmax) and isinstance(self.graph.by_name[node.inputs[0]].op, Differences)
         }
+
+    @cached_property
+    def locals(self) -> Mapping[str, Local]:
+        """The nodes whose entries are made of entries near by."""
+        shapes = {node.name: node.shape for node in self.graph.nodes}
+        found = dict[str, Local]()
+        for node in self.graph.nodes:
+            arguments = [shapes[name] for name in node.inputs]
+            if len(node.shape) < 3 or node.name in self.shares or any(len(s) != len(node.shape) for s in arguments):
+                continue
+            if isinstance(node.op, Affine):
+                local = self.maps[node.name].local
+            else:
+                local = SAME if all(shape == node.shape for shape in arguments) else None
+            if local is not None:
+                found[node.name] = local
+        return found
+
+    @cached_property
+    def whole(self) -> Mapping[str, Crop]:
+        """All of every node."""
+        return {node.name: Crop(node.shape) for node in self.graph.nodes}
+
+    def relevant(self, rows: Array) -> Mapping[str, Array]:
+        """The entries `(n,)` of each node that `rows (S, B, m)` at the output depend on: others need no tight bounds.
+        Coefficients that are found by chance to cancel would cost tightness, and prove nothing."""
+        chance = np.random.default_rng(0)
+        found = {self.graph.output: (rows != 0).any((0, 1))}
+        for node in reversed(self.graph.nodes):
+            mask = found.get(node.name)
+            if mask is None or isinstance(node.op, Input):
+                continue
+            if isinstance(node.op, Affine):
+                weights = self.numbers.array(mask * chance.uniform(1, 2, mask.shape))
+                parts = [part[0] != 0 for part in self.maps[node.name].transpose(weights[None])]
+            else:
+                parts = [np.repeat(mask, self.rules[node.name].group)]
+            for name, part in zip(node.inputs, parts, strict=True):
+                found[name] = found[name] | part if name in found else part
+        return found
+
+    def met(self, start: str, index: Array) -> Mapping[str, Crop]:
+        """What walks from the entries `index` of a node meet of each node up to it."""
+        return met(self.graph, self.locals, start, index)
 
     def _named(self, node: Node, make, *args):  # type: ignore[no-untyped-def]
         try:

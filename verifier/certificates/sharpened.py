@@ -4,6 +4,8 @@ A sweep goes through the network once, as a recipe does (`bounds.py`), and knows
 a node rest on nodes before it, so nothing is claimed: whatever a certificate proposes, what is computed here counts.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from verifier.certificates.activations import Leaves
@@ -18,8 +20,8 @@ from verifier.graph.graph import Node
 class Sweep(Recipe):
     """For one box; `lemmas` of a node are about some of its entries each."""
 
-    def __init__(self, network: Network, value: Reader) -> None:
-        super().__init__(network, value, 1)
+    def __init__(self, network: Network, value: Reader, relevant: Mapping[str, Array]) -> None:
+        super().__init__(network, value, 1, relevant)
         self.lemmas = {name: part.list() for name, part in value["lemmas"].items()}
 
     def after(self, table: Table) -> Table:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from verifier.certificates.crops import Crop
 from verifier.certificates.numbers import Array
 from verifier.certificates.rule import Lines
 from verifier.certificates.rules import Rectifier
@@ -38,31 +39,36 @@ class Walk:
         """
         numbers = self.table.network.numbers
         zero = numbers.zeros(rows.shape[:2])
-        return self._back(start, {start: rows}, zero, zero + numbers.tiny)
+        return self._back(start, {start: rows}, zero, zero + numbers.tiny, self.table.network.whole)
 
-    def entries(self, start: str, index: Array) -> Array:
-        """Lower bounds `(2S, B)` of the entries `index (S, B)` of a node, then of their negatives. The first step is
-        taken once for each entry, whatever the box and the sign."""
+    def entries(self, start: str, index: Array, crops: Mapping[str, Crop]) -> Array:
+        """Lower bounds `(2S, B)` of the entries `index (S, B)` of a node, then of their negatives: a walk that meets
+        `crops`, without stops and pulls. The first step is taken once for each entry, whatever the box and the sign."""
+        assert not self.stops
+        assert not self.pulls
         network, node = self.table.network, self.table.network.graph.by_name[start]
         numbers, boxes = network.numbers, np.arange(index.shape[1])
         which, place = np.unique(index, return_inverse=True)
         place = place.reshape(index.shape)
-        one = numbers.zeros((len(which), self.table.lower[start].shape[1]))
-        one[np.arange(len(which)), which] = 1
+        one = numbers.zeros((len(which), len(crops[start].index)))
+        one[np.arange(len(which)), np.searchsorted(crops[start].index, which)] = 1
         op = network.maps.get(start)
-        if op is None or start in self.stops or start in self.pulls:
-            return self.bound(start, _signed(one[place]))[0]
+        if op is None:
+            zero = numbers.zeros((2 * len(index), index.shape[1]))
+            return self._back(start, {start: _signed(one[place])}, zero, zero + numbers.tiny, crops)[0]
         pending: dict[str, Array] = {}
-        for name, part in zip(node.inputs, op.transpose(one), strict=True):
+        for name, part in zip(node.inputs, self._parts(node, one, crops), strict=True):
             pending[name] = pending[name] + part if name in pending else part
-        offset = numbers.zeros(one.shape[1:]) if op.offset is None else op.offset
+        offset = numbers.zeros(self.table.lower[start].shape[1:]) if op.offset is None else op.offset
         reach = self.table.reach[start]
         lost = network.gammas[start] * 2 * reach[boxes, index] + numbers.tiny * (2 + reach.sum(-1))
         pending = {name: _signed(part[place]) for name, part in pending.items()}
-        return self._back(start, pending, _signed(offset[index]), np.concatenate([lost, lost]))[0]
+        return self._back(start, pending, _signed(offset[index]), np.concatenate([lost, lost]), crops)[0]
 
-    def _back(self, start: str, pending: dict[str, Array], total: Array, lost: Array) -> tuple[Array, Array | None]:
-        """From the coefficients that wait at nodes up to `start` to the input."""
+    def _back(
+        self, start: str, pending: dict[str, Array], total: Array, lost: Array, crops: Mapping[str, Crop]
+    ) -> tuple[Array, Array | None]:
+        """From the coefficients that wait at nodes up to `start` to the input. They are those of the nodes' `crops`."""
         table, network, arrived = self.table, self.table.network, None
         numbers, nodes = network.numbers, network.graph.nodes
         last = [node.name for node in nodes].index(start)
@@ -81,7 +87,7 @@ class Walk:
                 total = total + level.sum(-1)
                 off = numbers.gamma(level.shape[-1]) * abs(level).sum(-1)
                 lost = lost + off + network.gammas[node.name] * numbers.dot(abs(a), table.magnitude(node.name))
-            constant, reach, parts = self._step(node, a)
+            constant, reach, parts = self._step(node, a, crops)
             total = total + constant
             lost = lost + network.gammas[node.name] * numbers.dot(abs(a), reach) + numbers.tiny * (1 + reach.sum(-1))
             if isinstance(node.op, Input):
@@ -89,7 +95,8 @@ class Walk:
             for name, part in zip(node.inputs if parts else (), parts, strict=True):
                 if name in pending:
                     part = pending[name] + part
-                    lost = lost + network.gammas[name] * numbers.dot(abs(part), table.magnitude(name))
+                    size = crops[name].cut(table.magnitude(name))
+                    lost = lost + network.gammas[name] * numbers.dot(abs(part), size)
                 pending[name] = part
         bound = total - lost
         return np.where(numbers.finite(bound), bound, -np.inf), arrived  # after an overflow nothing is known
@@ -105,34 +112,48 @@ class Walk:
         level = np.take_along_axis(x, np.take_along_axis(order, place, -1), -1)
         return (x - level).reshape(a.shape), level[..., 0]
 
-    def _step(self, node: Node, a: Array) -> tuple[Array, Array, tuple[Array, ...]]:
+    def _step(self, node: Node, a: Array, crops: Mapping[str, Crop]) -> tuple[Array, Array, tuple[Array, ...]]:
         """What stays behind as a constant, the reach, and the coefficients of the node's arguments."""
-        table, numbers = self.table, self.table.network.numbers
+        table, numbers, cut = self.table, self.table.network.numbers, crops[node.name].cut
         if isinstance(node.op, Affine) and node.name not in self.stops:
             op = table.network.maps[node.name]
-            parts = op.transpose(a.reshape(-1, a.shape[-1]))
-            value = numbers.zeros((1, 1)) if op.offset is None else numbers.dot(a, op.offset[None])
-            return value, table.reach[node.name], tuple(p.reshape(*a.shape[:2], -1) for p in parts)
+            value = numbers.zeros((1, 1)) if op.offset is None else numbers.dot(a, cut(op.offset)[None])
+            return value, cut(table.reach[node.name]), self._parts(node, a, crops)
         down = np.minimum(a, 0)
         if isinstance(node.op, Input) or node.name in self.stops:
-            value = numbers.dot(a - down, table.lower[node.name]) + numbers.dot(down, table.upper[node.name])
-            return value, table.magnitude(node.name), ()
+            lower, upper = cut(table.lower[node.name]), cut(table.upper[node.name])
+            return numbers.dot(a - down, lower) + numbers.dot(down, upper), np.maximum(abs(lower), abs(upper)), ()
         line, group = self.lines[node.name], table.network.rules[node.name].group
-        value = numbers.dot(down, line.greatest)
-        ends = abs(line.greatest)
+        greatest = cut(line.greatest)
+        value, ends = numbers.dot(down, greatest), abs(greatest)
         if line.least is not None:
-            value, ends = value + numbers.dot(a - down, line.least), np.maximum(ends, abs(line.least))
-        reach = ends + self._slopes(node, line, group)
+            least = cut(line.least)
+            value, ends = value + numbers.dot(a - down, least), np.maximum(ends, abs(least))
+        low, high = cut(line.low), cut(line.high)
+        size = cut(table.magnitude(node.inputs[0]))
+        if not isinstance(table.network.rules[node.name], Rectifier):  # whose slopes are up to 1
+            size = np.maximum(abs(low), abs(high)) * size
         a = np.repeat(a, group, -1) if group > 1 else a
-        return value, reach, (a * np.where(a < 0, line.high, line.low),)
+        part = self._moved(node, a * np.where(a < 0, high, low), crops)
+        return value, ends + size.reshape(*size.shape[:-1], -1, group).sum(-1), (part,)
 
-    def _slopes(self, node: Node, line: Lines, group: int) -> Array:
-        """The largest slope times the largest argument, summed over a group."""
-        magnitude = self.table.magnitude(node.inputs[0])
-        if isinstance(self.table.network.rules[node.name], Rectifier):
-            return magnitude  # slopes up to 1
-        size = np.maximum(abs(line.low), abs(line.high)) * magnitude
-        return size.reshape(*size.shape[:-1], -1, group).sum(-1)
+    def _parts(self, node: Node, a: Array, crops: Mapping[str, Crop]) -> tuple[Array, ...]:
+        """The coefficients `(..., n)` of an affine node's arguments."""
+        op, crop, flat = self.table.network.maps[node.name], crops[node.name], a.reshape(-1, a.shape[-1])
+        if crop.spans is None or op.local is None:
+            parts = op.transpose(flat)
+        else:
+            spans = op.local.met(crop.spans)
+            back = zip(node.inputs, op.local.back(flat, crop), strict=True)
+            parts = tuple(crops[name].placed(part, spans) for name, part in back)
+        return tuple(part.reshape(*a.shape[:-1], -1) for part in parts)
+
+    def _moved(self, node: Node, a: Array, crops: Mapping[str, Crop]) -> Array:
+        """The coefficients of a nonlinear node's argument, as many as its own."""
+        crop = crops[node.name]
+        if crop.spans is None:
+            return a
+        return crops[node.inputs[0]].placed(a.reshape(-1, *crop.sizes), crop.spans).reshape(*a.shape[:-1], -1)
 
 
 def _signed(x: Array) -> Array:

@@ -156,6 +156,8 @@ def pad(call: Call) -> Value:
     for i, axis in enumerate(axes):
         pads[axis] = (flat[i], flat[i + len(axes)])
     call.admit(tuple(n + a + b for n, (a, b) in zip(x.shape, pads, strict=True)))
+    if not any(flat):
+        return x
     if mode == "constant":
         return call.add(Pad(tuple(pads), fill), x)
     if mode not in MODES:
