@@ -51,6 +51,10 @@ def between(rule, lower: Array, upper: Array, shares: Mapping[str, Array]) -> Li
     return rule.lines(lower, upper, below, above)
 
 
+def _usual(table: Table) -> Walk:
+    return Walk(table, table.lines)
+
+
 class Recipe:
     """How a certificate says that `B` boxes are bounded: which nodes by rows, with which slopes. Of a node entries that
     are not `relevant (n,)` for what is asked are left as they are."""
@@ -149,32 +153,38 @@ class Recipe:
         open_ &= self.relevant.get(node.name, False)
         near = self.orders[node.name]
         order = near[np.argsort(~open_[:, near], axis=1, kind="stable")[:, : int(open_.sum(1).max(initial=0))]]
-        usual = Walk(table, table.lines)
-        self._improve(table, node.name, order.T, lambda part: usual, open_)
+        self._improve(table, node.name, order.T, lambda part, boxes: _usual(table.select(boxes)), open_)
         for index, shares in self.starts.get(node.name, []):
             self._improve(table, node.name, index[:, None], partial(self._proposed, table, shares, len(index)))
 
-    def _proposed(self, table: Table, shares: Shares, count: int, part: slice) -> Walk:
+    def _proposed(self, table: Table, shares: Shares, count: int, part: slice, boxes: Array) -> Walk:
         """With slopes for the lower and then the upper bounds of a part of `count` entries."""
         rows = np.r_[part.start : part.stop, count + part.start : count + part.stop]
         return Walk(table, shares.lines(table, rows))
 
     def _improve(
-        self, table: Table, name: str, index: Array, walk: Callable[[slice], Walk], asked: Array | None = None
+        self, table: Table, name: str, index: Array, walk: Callable[[slice, Array], Walk], asked: Array | None = None
     ) -> None:
-        """Bound the entries `index (S, B)` of a node from both sides. Where only some are `asked (B, n)` for, others
-        fill up the batch: what is found of them does not count, as slopes that follow need not get better by it."""
-        boxes = np.arange(index.shape[1])
+        """Bound the entries `index (S, B)` of a node from both sides, by a walk for a part of these and some boxes.
+
+        Where only some are `asked (B, n)` for, they are each box's first. Others fill up the batch: what is found of
+        them does not count, as slopes that follow need not get better by it.
+        """
         lower, upper = table.lower[name].copy(), table.upper[name].copy()
+        counts = np.full(index.shape[1], len(index)) if asked is None else asked.sum(1)
+
+        def taken(part: slice) -> tuple[Array, Array]:
+            boxes = np.flatnonzero(counts > part.start)
+            return boxes, index[part][:, boxes]
 
         def width(part: slice) -> int:
-            crops = self.network.met(name, index[part])
-            return 2 * len(boxes) * max(crop.size for crop in crops.values())
+            boxes, rows = taken(part)
+            return 2 * len(boxes) * max(crop.size for crop in self.network.met(name, rows).values())
 
         for part in parts(len(index), width):
-            crops = self.network.met(name, index[part])
-            count, bound = len(index[part]), walk(part).entries(name, index[part], crops)
-            lower[boxes, index[part]], upper[boxes, index[part]] = bound[:count], -bound[count:]
+            boxes, rows = taken(part)
+            bound = walk(part, boxes).entries(name, rows, self.network.met(name, rows))
+            lower[boxes, rows], upper[boxes, rows] = bound[: len(rows)], -bound[len(rows) :]
         if asked is not None:
             lower, upper = np.where(asked, lower, table.lower[name]), np.where(asked, upper, table.upper[name])
         table.improve(name, lower, upper)

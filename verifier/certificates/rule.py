@@ -28,6 +28,15 @@ class Lines:
     least: Array | None
     greatest: Array
 
+    def select(self, boxes: Array) -> "Lines":
+        """Of some of the boxes `(B, n)`."""
+
+        def own(x: Array) -> Array:
+            return x if len(x) == 1 else x[boxes]
+
+        least = None if self.least is None else own(self.least)
+        return Lines(own(self.low), own(self.high), least, own(self.greatest))
+
 
 class Rule(ABC):
     """One nonlinear node."""

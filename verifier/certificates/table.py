@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -30,6 +31,13 @@ class Table:
 
     def magnitude(self, name: str) -> Array:
         return np.maximum(abs(self.lower[name]), abs(self.upper[name]))
+
+    def select(self, boxes: Array) -> "Table":
+        """What is proved of some of the boxes."""
+        if len(boxes) == len(self.lower[self.network.graph.input.name]):
+            return self
+        lower, upper, reach = (_rows(x, boxes) for x in (self.lower, self.upper, self.reach))
+        return Table(self.network, lower, upper, reach, {name: line.select(boxes) for name, line in self.lines.items()})
 
     def enter(self, node: Node, box: tuple[Array, Array]) -> None:
         """Bound a node by interval arithmetic."""
@@ -66,6 +74,10 @@ class Table:
             return exact if op.offset is None else (exact[0] + op.offset, exact[1] + op.offset)
         radius = radius + network.gammas[node.name] * reach + network.numbers.tiny
         return tuple(np.broadcast_to(x, self.reach[node.name].shape) for x in (center - radius, center + radius))  # type: ignore[return-value]
+
+
+def _rows(table: Mapping[str, Array], boxes: Array) -> dict[str, Array]:
+    return {name: x[boxes] for name, x in table.items()}
 
 
 class Forwards(ABC, Generic[Form]):
