@@ -51,10 +51,6 @@ def between(rule, lower: Array, upper: Array, shares: Mapping[str, Array]) -> Li
     return rule.lines(lower, upper, below, above)
 
 
-def _usual(table: Table) -> Walk:
-    return Walk(table, table.lines)
-
-
 class Recipe:
     """How a certificate says that `B` boxes are bounded: which nodes by rows, with which slopes. Of a node entries that
     are not `relevant (n,)` for what is asked are left as they are."""
@@ -151,9 +147,14 @@ class Recipe:
             if reader.name in self.network.rules and node.name in reader.inputs:
                 open_ |= ~self.network.rules[reader.name].linear(table.lower[node.name], table.upper[node.name])[0]
         open_ &= self.relevant.get(node.name, False)
-        near = self.orders[node.name]
-        order = near[np.argsort(~open_[:, near], axis=1, kind="stable")[:, : int(open_.sum(1).max(initial=0))]]
-        self._improve(table, node.name, order.T, lambda part, boxes: _usual(table.select(boxes)), open_)
+        places = self.orders[node.name]
+        order = places[np.argsort(~open_[:, places], axis=1, kind="stable")[:, : int(open_.sum(1).max(initial=0))]]
+
+        def usual(part: slice, boxes: Array) -> Walk:
+            some = table.select(boxes)
+            return Walk(some, some.lines)
+
+        self._improve(table, node.name, order.T, usual, open_)
         for index, shares in self.starts.get(node.name, []):
             self._improve(table, node.name, index[:, None], partial(self._proposed, table, shares, len(index)))
 
@@ -237,7 +238,7 @@ class Recipe:
     @cached_property
     def orders(self) -> Mapping[str, Array]:
         """Entries of the nodes that rows bound, neighbours near each other."""
-        return {name: near(self.network.graph.by_name[name].shape) for name in self.tightened}
+        return {node.name: near(node.shape) for node in self.network.graph.nodes if node.name in self.tightened}
 
     @cached_property
     def widths(self) -> Mapping[str, int]:
