@@ -6,12 +6,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from laws.strategies import examples
+from test_accepted import test_boxes_of_a_batch_are_bounded_as_in_the_search as boxes_of_a_batch
 
 from verifier.bounding.relevance import relevant
+from verifier.certificates import crops
 from verifier.certificates.bounds import between
 from verifier.certificates.crops import STRIP, Crop, near, parts
 from verifier.certificates.numbers import ENTRIES, Array, Numbers
 from verifier.certificates.operators import Network
+from verifier.certificates.rule import Lines
 from verifier.certificates.table import Table
 from verifier.certificates.walk import Walk
 from verifier.graph.build import Builder
@@ -144,10 +147,10 @@ def deep(bend: Op) -> Graph:
 
 def test_few_entries_meet_little() -> None:
     graph = deep(Relu())
-    crops = Network(graph, Numbers()).met(START, np.array([[0]]))
-    assert crops[START].sizes == (BATCH, CHANNELS, 1, 1)
-    assert crops[graph.input.name].sizes == (BATCH, CHANNELS, 4, 4)
-    assert crops[graph.input.name].spans == ((0, 4), (0, 4))
+    seen = Network(graph, Numbers()).met(START, np.array([[0]]))
+    assert seen[START].sizes == (BATCH, CHANNELS, 1, 1)
+    assert seen[graph.input.name].sizes == (BATCH, CHANNELS, 4, 4)
+    assert seen[graph.input.name].spans == ((0, 4), (0, 4))
     last = graph.by_name[START].size - 1
     assert Network(graph, Numbers()).met(START, np.array([[0, last]]))[START].spans is None
 
@@ -165,6 +168,29 @@ def test_images_with_fewer_axes_are_met_as_a_whole() -> None:
     graph = made.finish()
     cropped, whole = both(table_of(graph, Numbers(), 1), np.array([[0]]))
     np.testing.assert_allclose(cropped, whole, rtol=1e-9, atol=1e-9)
+
+
+def test_a_second_use_that_is_forgotten_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catalogue 4: what a node is met for by one reader, without the other's."""
+    made = Images((12, 12), 0)
+    made.skip([(1, 1, 1, 1)] * 2)
+    table, index = table_of(made.finish(), Numbers(), 1), np.array([[0]])
+    np.testing.assert_allclose(*both(table, index), rtol=1e-9, atol=1e-9)
+    monkeypatch.setattr(crops, "_joined", lambda one, other: one)
+    with pytest.raises(ValueError, match="more than it was to meet"):
+        both(table, index)
+
+
+def test_lines_of_other_boxes_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catalogue 7: of a batch some boxes go on, with lines of the first ones."""
+    boxes_of_a_batch()
+
+    def first(self: Lines, boxes: Array) -> Lines:
+        return Lines(*(x if x is None else x[: len(boxes)] for x in (self.low, self.high, self.least, self.greatest)))
+
+    monkeypatch.setattr(Lines, "select", first)
+    with pytest.raises(AssertionError):
+        boxes_of_a_batch()
 
 
 def test_where_a_part_lies_in_the_padding_only() -> None:

@@ -29,9 +29,9 @@ Shape = tuple[int, ...]
 class Map:
     """`x_1 .. x_k` to `forward(x_1 .. x_k) + offset`, each `(N, n)`; `absolute` takes absolute weights.
 
-    `transpose` gives for `A (N, out)` the coefficients `(N, n)` of each argument, `local` the same of parts of images,
-    where there is more to it than all entries. `offset (out,)` may be None. An op that only `moves` entries rounds
-    nothing.
+    `transpose` gives for `A (N, out)` the coefficients `(N, n)` of each argument, and `local` does so for a part of an
+    image, where that comes from a part of each argument. `offset (out,)` may be None. An op that only `moves` entries
+    rounds nothing.
     """
 
     forward: Callable[[Sequence[Array], bool], Array]

@@ -194,8 +194,8 @@ class Recipe:
         """Of the rows `(S, B, m)` at the output lower bounds `(V * S, B)` by each of `V` ways and their coefficients at
         the input, and the best bounds `(S, B)`."""
         start = self.network.graph.output
-        parts = chunks(len(rows), rows.shape[1] * self.widest)
-        found = [way.bound(start, rows[part]) for way in self._ways(table) for part in parts]
+        fitting = chunks(len(rows), rows.shape[1] * self.widest)
+        found = [way.bound(start, rows[part]) for way in self._ways(table) for part in fitting]
         ahead = [forwards.bound(rows) for forwards in table.forwards]
         found += [(bound, slope) for bound, slope in ahead if slope is not None]
         linear, coefficients = np.concatenate([x for x, _ in found]), [a for _, a in found if a is not None]
@@ -241,16 +241,9 @@ class Recipe:
         return {node.name: near(node.shape) for node in self.network.graph.nodes if node.name in self.tightened}
 
     @cached_property
-    def widths(self) -> Mapping[str, int]:
-        """Of each node, entries of the largest one that it is computed from."""
-        found: dict[str, int] = {}
-        for node in self.network.graph.nodes:
-            found[node.name] = max([size(node.shape), *(found[name] for name in node.inputs)])
-        return found
-
-    @property
     def widest(self) -> int:
-        return self.widths[self.network.graph.output]
+        """Entries of the largest node."""
+        return max(size(node.shape) for node in self.network.graph.nodes)
 
     @property
     def most(self) -> int:

@@ -44,8 +44,8 @@ class Walk:
     def entries(self, start: str, index: Array, crops: Mapping[str, Crop]) -> Array:
         """Lower bounds `(2S, B)` of the entries `index (S, B)` of a node, then of their negatives: a walk that meets
         `crops`, without stops and pulls. The first step is taken once for each entry, whatever the box and the sign."""
-        assert not self.stops
-        assert not self.pulls
+        if self.stops or self.pulls:
+            raise ValueError("walks from entries know neither stops nor pulls")
         network, node = self.table.network, self.table.network.graph.by_name[start]
         numbers, boxes = network.numbers, np.arange(index.shape[1])
         which, place = np.unique(index, return_inverse=True)
